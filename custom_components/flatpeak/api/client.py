@@ -1,0 +1,551 @@
+"""Flatpeak's endpoints, the life of the token, and one place that turns every failure into an exception."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http import HTTPStatus
+import io
+from ipaddress import ip_address
+from itertools import batched
+import json
+import logging
+import math
+import time
+from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
+from yarl import URL
+
+from .errors import (
+    FlatpeakAccountDisabledError,
+    FlatpeakAuthenticationError,
+    FlatpeakConflictError,
+    FlatpeakConnectionError,
+    FlatpeakDirectionNotSupportedError,
+    FlatpeakError,
+    FlatpeakForbiddenError,
+    FlatpeakInsecureUrlError,
+    FlatpeakInvalidRequestError,
+    FlatpeakNoPriceDataError,
+    FlatpeakNotFoundError,
+    FlatpeakNoTariffError,
+    FlatpeakRateLimitError,
+    FlatpeakResponseError,
+    FlatpeakServerError,
+    FlatpeakTariffPendingError,
+    FlatpeakVersionError,
+)
+from .models import (
+    Aggregation,
+    Batch,
+    CostReport,
+    Device,
+    Interval,
+    Json,
+    Location,
+    LocationStatus,
+    Page,
+    PostalAddress,
+    PriceReport,
+    Tariff,
+    TariffDirection,
+    Token,
+)
+from .privacy import mask
+
+_LOGGER = logging.getLogger(__name__)
+
+DEFAULT_BASE_URL: Final = "https://api.flatpeak.com"
+API_VERSION: Final = "2025-09-14.anode"
+
+MAX_BATCH_RECORDS: Final = 10_000
+MAX_PRICE_WINDOW: Final = timedelta(days=90)
+PAGE_SIZE: Final = 100
+
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+# 10,000 records are 3 MB, which a slow uplink may take a minute to send.
+SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=180, connect=10)
+# The longest legitimate answer, 10,000 refused records, is well below it.
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+# About a millisecond of work at a time for the event loop.
+RECORDS_ENCODED_AT_ONCE: Final = 100
+
+ERROR_BY_CODE: Final[Mapping[str, type[FlatpeakError]]] = {
+    "account_disabled": FlatpeakAccountDisabledError,
+    "api_version_not_supported": FlatpeakVersionError,
+    "no_price_data": FlatpeakNoPriceDataError,
+    "no_tariff_connected": FlatpeakNoTariffError,
+    "pending_connect": FlatpeakTariffPendingError,
+    "tariff_direction_not_supported": FlatpeakDirectionNotSupportedError,
+}
+# The body without a code says it in words only.
+ERROR_BY_MESSAGE: Final[Mapping[str, type[FlatpeakError]]] = {
+    "Connect is processing link to tariff source.": FlatpeakTariffPendingError,
+}
+ERROR_BY_STATUS: Final[Mapping[int, type[FlatpeakError]]] = {
+    HTTPStatus.UNAUTHORIZED: FlatpeakForbiddenError,
+    HTTPStatus.FORBIDDEN: FlatpeakForbiddenError,
+    HTTPStatus.NOT_FOUND: FlatpeakNotFoundError,
+    HTTPStatus.REQUEST_TIMEOUT: FlatpeakConnectionError,
+    HTTPStatus.CONFLICT: FlatpeakConflictError,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What to send; `path` is a template, so that it can be logged as it is."""
+
+    method: str
+    path: str
+    object_id: str | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    timeout: aiohttp.ClientTimeout
+    private: tuple[str, ...] = ()
+
+    def url(self, base_url: str) -> URL:
+        """Return the address, with the id as one opaque segment."""
+        object_id = quote(self.object_id or "", safe="")
+        return URL(base_url + self.path.format(id=object_id), encoded=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What came back."""
+
+    status: int
+    retry_after: str | None
+    body: bytes
+
+
+class FlatpeakClient:
+    """One account at Flatpeak.
+
+    Every method raises a `FlatpeakError`. After `FlatpeakConnectionError`, `FlatpeakServerError` and
+    `FlatpeakResponseError` it is open whether Flatpeak acted on the request.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        account_id: str,
+        api_key: str,
+        *,
+        base_url: str = DEFAULT_BASE_URL,
+        token: Token | None = None,
+    ) -> None:
+        """Take the credentials, and a token where a login has just been made with them."""
+        self._session = session
+        self._account_id = account_id
+        self._api_key = api_key
+        self._base_url = validate_base_url(base_url)
+        self._token = token
+        self._login_lock = asyncio.Lock()
+        self._logins_ended = 0
+        self._login_error: FlatpeakError | None = None
+
+    @property
+    def token(self) -> Token | None:
+        """Return the token in hand, which may be worn out."""
+        return self._token
+
+    async def login(self) -> Token:
+        """Fetch a new token."""
+        async with self._login_lock:
+            return await self._login()
+
+    async def list_devices(self, reference_id: str) -> list[Device]:
+        """Return the devices with exactly this reference, oldest first."""
+        devices = await self._list("/devices", Device.from_dict, reference_id)
+        return [device for device in devices if device.reference_id == reference_id]
+
+    async def create_device(self, reference_id: str) -> Device:
+        """Create a device; Flatpeak does not keep anyone from creating it twice."""
+        request = _post("/devices", {"reference_id": reference_id}, private=(reference_id,))
+        return await self._request(request, Device.from_dict)
+
+    async def get_device(self, device_id: str) -> Device:
+        """Return a device."""
+        return await self._request(_get("/devices/{id}", device_id), Device.from_dict)
+
+    async def list_locations(self, reference_id: str | None = None) -> list[Location]:
+        """Return the locations of the account, or those with exactly this reference, oldest first."""
+        locations = await self._list("/locations", Location.from_dict, reference_id)
+        return [location for location in locations if reference_id in (None, location.reference_id)]
+
+    async def create_location(self, reference_id: str, address: PostalAddress) -> Location:
+        """Create a location."""
+        lines = address.as_dict()
+        body = {"reference_id": reference_id, "postal_address": lines}
+        request = _post("/locations", body, private=(reference_id, *lines.values()))
+        return await self._request(request, Location.from_dict)
+
+    async def get_location(self, location_id: str) -> Location:
+        """Return a location."""
+        return await self._request(_get("/locations/{id}", location_id), Location.from_dict)
+
+    async def get_location_status(self, location_id: str) -> LocationStatus:
+        """Return the tariffs of a location."""
+        request = _get("/locations/{id}/status", location_id)
+        return await self._request(request, LocationStatus.from_dict)
+
+    async def submit_intervals(self, intervals: Sequence[Interval]) -> Batch:
+        """Submit 1 to 10,000 records, of which Flatpeak may refuse some: see `failed_records`.
+
+        The records are sent once. When the answer is lost, whether to send them again is for the caller to find out.
+        """
+        if not 1 <= len(intervals) <= MAX_BATCH_RECORDS:
+            raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
+        request = _Request(
+            method="PUT",
+            path="/meters/interval",
+            body=await _encode_intervals(intervals),
+            timeout=SUBMIT_TIMEOUT,
+        )
+        return await self._request(request, Batch.from_dict)
+
+    async def get_batch(self, batch_id: str) -> Batch:
+        """Return how far Flatpeak is with a submission."""
+        request = _get("/meters/batch", params={"batch_id": batch_id})
+        return await self._request(request, Batch.from_dict)
+
+    async def get_interval_costs(
+        self,
+        object_id: str,
+        start: datetime,
+        end: datetime,
+        tariff_direction: TariffDirection,
+        aggregation: Aggregation | None = None,
+    ) -> CostReport:
+        """Return what the energy of a device or location cost, in rows of the given length.
+
+        The sources disagree whether the direction belongs in the body or in the query: it is sent in both, and the
+        answer must name it (flatpeak-api.md, section 8).
+        """
+        params: dict[str, str] = {"tariff_direction": tariff_direction}
+        if aggregation is not None:
+            params["aggregation"] = aggregation
+        request = _post(
+            "/costs/interval/{id}",
+            _window(start, end) | {"tariff_direction": tariff_direction},
+            object_id=object_id,
+            params=params,
+        )
+        report = await self._request(request, CostReport.from_dict)
+        _check_echo(report.object_id, object_id)
+        _check_echo(report.tariff_direction, tariff_direction)
+        return report
+
+    async def get_prices(
+        self, location_id: str, start: datetime, end: datetime, tariff_direction: TariffDirection
+    ) -> PriceReport:
+        """Return the prices of a location over at most 90 days of 24 hours."""
+        body = _window(start, end) | {"tariff_direction": tariff_direction}
+        if end.astimezone(UTC) - start.astimezone(UTC) > MAX_PRICE_WINDOW:
+            raise ValueError("Prices are returned for at most 90 days")
+        request = _post("/prices/{id}", body, object_id=location_id)
+        report = await self._request(request, PriceReport.from_dict)
+        _check_echo(report.location_id, location_id)
+        _check_echo(report.tariff_direction, tariff_direction)
+        return report
+
+    async def create_market_tariff(
+        self, location_id: str, tariff_direction: TariffDirection, start: datetime, end: datetime
+    ) -> Tariff:
+        """Give a location the market prices of its address."""
+        window = _window(start, end)
+        body = {
+            "location_id": location_id,
+            "direction": tariff_direction,
+            "type": "COMMODITY",
+            "contract_start_date": window["start_time"],
+            "contract_end_date": window["end_time"],
+            "market_rates": True,
+        }
+        return await self._request(_post("/tariffs", body), Tariff.from_dict)
+
+    async def _list[T](
+        self, path: str, read_item: Callable[[Json], T], reference_id: str | None
+    ) -> list[T]:
+        """Return the items of all pages, oldest first."""
+        params = {"limit": str(PAGE_SIZE)}
+        if reference_id is not None:
+            params["reference_id"] = reference_id
+        items: list[T] = []
+        cursors: set[str] = set()
+        while (page := await self._page(path, read_item, params)).next_cursor is not None:
+            items.extend(page.items)
+            if page.next_cursor in cursors:
+                raise FlatpeakResponseError("Flatpeak's list has no end")
+            cursors.add(page.next_cursor)
+            params = params | {"starting_after": page.next_cursor}
+        return [*items, *page.items][::-1]
+
+    async def _page[T](
+        self, path: str, read_item: Callable[[Json], T], params: Mapping[str, str]
+    ) -> Page[T]:
+        """Return one page; a list that is not found is empty."""
+        try:
+            return await self._request(
+                _get(path, params=params), partial(Page.from_dict, read_item=read_item)
+            )
+        except FlatpeakNotFoundError:
+            if "starting_after" in params:
+                raise
+            return Page(items=(), next_cursor=None)
+
+    async def _request[T](self, request: _Request, read: Callable[[Json], T]) -> T:
+        """Send a request, once more with a fresh token when the token is refused, and read the answer."""
+        token = await self._usable_token()
+        try:
+            return await self._send(request, f"Bearer {token.bearer}", read)
+        except FlatpeakForbiddenError:
+            token = await self._usable_token(refused=token)
+        return await self._send(request, f"Bearer {token.bearer}", read)
+
+    async def _usable_token(self, refused: Token | None = None) -> Token:
+        """Return the token in hand or a new one; those who wait for a login share its outcome."""
+        logins_ended = self._logins_ended
+        async with self._login_lock:
+            if self._login_error is not None and self._logins_ended != logins_ended:
+                raise self._login_error
+            token = self._token
+            if token is None or token is refused or token.renew_at <= datetime.now(UTC):
+                token = await self._login()
+            return token
+
+    async def _login(self) -> Token:
+        """Fetch a new token and remember how that went; the lock must be held."""
+        self._token = self._login_error = None
+        try:
+            self._token = await self._fetch_token()
+        except FlatpeakError as err:
+            self._login_error = err
+            raise
+        finally:
+            self._logins_ended += 1
+        return self._token
+
+    async def _fetch_token(self) -> Token:
+        """Exchange the credentials for a token."""
+        credentials = b64encode(f"{self._account_id}:{self._api_key}".encode()).decode()
+        read = partial(Token.from_dict, now=datetime.now(UTC))
+        try:
+            return await self._send(_get("/login"), f"Basic {credentials}", read)
+        except FlatpeakForbiddenError:
+            raise FlatpeakAuthenticationError from None
+        except FlatpeakNotFoundError:
+            raise FlatpeakResponseError("There is no Flatpeak at this address") from None
+
+    async def _send[T](
+        self, request: _Request, authorization: str, read: Callable[[Json], T]
+    ) -> T:
+        """Send a request and read its answer, which may be long, away from the event loop."""
+        answer = await self._exchange(request, authorization)
+        secrets = (self._account_id, self._api_key, authorization.partition(" ")[2])
+        return await asyncio.to_thread(_read_answer, answer, read, (*request.private, *secrets))
+
+    async def _exchange(self, request: _Request, authorization: str) -> _Answer:
+        """Do one exchange; nothing of aiohttp's own texts is kept, they hold the full address."""
+        started = time.monotonic()
+        try:
+            async with self._session.request(
+                request.method,
+                request.url(self._base_url),
+                params=request.params,
+                data=None if request.body is None else io.BytesIO(request.body),
+                headers=_headers(request, authorization),
+                timeout=request.timeout,
+                allow_redirects=False,
+                middlewares=None if request.method == "GET" else (_send_once,),
+            ) as response:
+                answer = await _receive(response)
+        except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as err:
+            raise _no_answer(err) from None
+        except aiohttp.ClientError as err:
+            raise FlatpeakResponseError(f"Flatpeak's answer cannot be read ({type(err).__name__})") from None
+        duration = time.monotonic() - started
+        _LOGGER.debug("%s %s: %s in %.3f s", request.method, request.path, answer.status, duration)
+        return answer
+
+
+def validate_base_url(url: str) -> str:
+    """Return the address of a server without a trailing slash.
+
+    Raises `FlatpeakInsecureUrlError` unless it is https, or http to this machine, with nothing but host, port and path.
+    """
+    try:
+        parts = URL(url.strip())
+    except ValueError:
+        raise FlatpeakInsecureUrlError from None
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise FlatpeakInsecureUrlError
+    if parts.user is not None or parts.password is not None or "?" in url or "#" in url:
+        raise FlatpeakInsecureUrlError
+    if parts.scheme == "http" and not _is_loopback(parts.host):
+        raise FlatpeakInsecureUrlError("Flatpeak's address must start with https://")
+    return str(parts).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether the host is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _get(
+    path: str, object_id: str | None = None, *, params: Mapping[str, str] | None = None
+) -> _Request:
+    """Return a request that reads."""
+    return _Request(
+        method="GET", path=path, object_id=object_id, params=params or {}, timeout=REQUEST_TIMEOUT
+    )
+
+
+def _post(
+    path: str,
+    body: Json,
+    *,
+    object_id: str | None = None,
+    params: Mapping[str, str] | None = None,
+    private: tuple[str, ...] = (),
+) -> _Request:
+    """Return a request that asks or creates; `private` words are masked where the service repeats them."""
+    return _Request(
+        method="POST",
+        path=path,
+        object_id=object_id,
+        params=params or {},
+        body=json.dumps(body).encode(),
+        timeout=REQUEST_TIMEOUT,
+        private=private,
+    )
+
+
+def _headers(request: _Request, authorization: str) -> dict[str, str]:
+    """Return the headers of a request."""
+    headers = {
+        "Accept": "application/json",
+        "Authorization": authorization,
+        "Flatpeak-Version": API_VERSION,
+    }
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    return headers
+
+
+def _window(start: datetime, end: datetime) -> dict[str, str]:
+    """Return the borders of a window, each with the offset it carries: Flatpeak answers in that of the end."""
+    if start.tzinfo is None or end.tzinfo is None:
+        raise ValueError("A window needs a time zone")
+    if end.astimezone(UTC) <= start.astimezone(UTC):
+        raise ValueError("A window ends after its start")
+    return {"start_time": start.isoformat(), "end_time": end.isoformat()}
+
+
+def _check_echo(answered: str, asked: str) -> None:
+    """Make sure that the answer is about what was asked."""
+    if answered != asked:
+        raise FlatpeakResponseError("Flatpeak answered for something else than was asked")
+
+
+async def _encode_intervals(intervals: Sequence[Interval]) -> bytes:
+    """Return the records as JSON, with a breath for the event loop after every few."""
+    parts = []
+    for few in batched(intervals, RECORDS_ENCODED_AT_ONCE):
+        records = [interval.as_dict() for interval in few]
+        parts.append(json.dumps(records, allow_nan=False)[1:-1])
+        await asyncio.sleep(0)
+    return f"[{','.join(parts)}]".encode()
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from quietly repeating a PUT whose connection broke: its records could count twice."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectionError as err:
+        raise _no_answer(err) from None
+
+
+def _no_answer(err: Exception) -> FlatpeakConnectionError:
+    """Name the kind of trouble only."""
+    return FlatpeakConnectionError(f"Flatpeak cannot be reached ({type(err).__name__})")
+
+
+async def _receive(response: aiohttp.ClientResponse) -> _Answer:
+    """Receive an answer, up to a size that no honest one has."""
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise FlatpeakResponseError("Flatpeak's answer is too long")
+    retry_after = response.headers.get("Retry-After")
+    return _Answer(status=response.status, retry_after=retry_after, body=bytes(body))
+
+
+def _read_answer[T](
+    answer: _Answer, read: Callable[[Json], T], private: tuple[str, ...]
+) -> T:
+    """Read the answer, or raise what it means."""
+    data = _decode(answer.body)
+    if not 200 <= answer.status < 300 or data.get("object") == "error":
+        raise _error(answer, data, private)
+    return read(data)
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object; of anything else nothing can be read."""
+    try:
+        data = json.loads(body)
+    except ValueError, RecursionError:
+        return {}
+    return data if isinstance(data, dict) else {}
+
+
+def _error(answer: _Answer, data: Json, private: tuple[str, ...]) -> FlatpeakError:
+    """Return the one exception for an answer that is not the one hoped for (flatpeak-api.md, section 3)."""
+    status = answer.status
+    code, message = (str(data.get(name) or "").strip() for name in ("code", "message"))
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return FlatpeakRateLimitError(retry_after=_seconds(answer.retry_after))
+    if kind := ERROR_BY_CODE.get(code) or ERROR_BY_MESSAGE.get(message):
+        return kind()
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        text = f"Flatpeak has a problem of its own (status {status})"
+        return FlatpeakServerError(text, retry_after=_seconds(answer.retry_after))
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return FlatpeakResponseError("Flatpeak's address redirects elsewhere")
+    if kind := ERROR_BY_STATUS.get(status):
+        return kind()
+    text = mask(message, private) or f"Flatpeak refused the request (status {status})"
+    return FlatpeakInvalidRequestError(text, code=code or None)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Return the seconds of a Retry-After, which holds seconds or a date."""
+    if retry_after is None:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        return _seconds_until(retry_after)
+    return seconds if 0 <= seconds < math.inf else None
+
+
+def _seconds_until(date: str) -> float | None:
+    """Return the seconds until an HTTP date, none of them for one in the past."""
+    try:
+        moment = parsedate_to_datetime(date)
+    except ValueError, OverflowError:
+        return None
+    moment = moment.replace(tzinfo=moment.tzinfo or UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
