@@ -1,1 +1,0 @@
-"""Custom integrations of this repository."""
