@@ -1,6 +1,11 @@
 """Flatpeak over HTTP; knows nothing of Home Assistant."""
 
-from .client import DEFAULT_BASE_URL, MAX_BATCH_RECORDS, FlatpeakClient, validate_base_url
+from .client import (
+    DEFAULT_BASE_URL,
+    MAX_BATCH_RECORDS,
+    FlatpeakClient,
+    validate_base_url,
+)
 from .errors import (
     FlatpeakAccountDisabledError,
     FlatpeakAuthenticationError,
@@ -13,8 +18,8 @@ from .errors import (
     FlatpeakInsecureUrlError,
     FlatpeakInvalidRequestError,
     FlatpeakNoPriceDataError,
-    FlatpeakNotFoundError,
     FlatpeakNoTariffError,
+    FlatpeakNotFoundError,
     FlatpeakRateLimitError,
     FlatpeakResponseError,
     FlatpeakServerError,

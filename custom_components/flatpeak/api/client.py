@@ -1,4 +1,4 @@
-"""Flatpeak's endpoints, the life of the token, and one place that turns every failure into an exception."""
+"""Flatpeak's endpoints, the life of the token, and what every failure means."""
 
 import asyncio
 from base64 import b64encode
@@ -32,8 +32,8 @@ from .errors import (
     FlatpeakInsecureUrlError,
     FlatpeakInvalidRequestError,
     FlatpeakNoPriceDataError,
-    FlatpeakNotFoundError,
     FlatpeakNoTariffError,
+    FlatpeakNotFoundError,
     FlatpeakRateLimitError,
     FlatpeakResponseError,
     FlatpeakServerError,
@@ -126,8 +126,9 @@ class _Answer:
 class FlatpeakClient:
     """One account at Flatpeak.
 
-    Every method raises a `FlatpeakError`. After `FlatpeakConnectionError`, `FlatpeakServerError` and
-    `FlatpeakResponseError` it is open whether Flatpeak acted on the request.
+    Every method raises a `FlatpeakError`. After `FlatpeakConnectionError`,
+    `FlatpeakServerError` and `FlatpeakResponseError` it is open whether Flatpeak
+    acted on the request.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class FlatpeakClient:
         base_url: str = DEFAULT_BASE_URL,
         token: Token | None = None,
     ) -> None:
-        """Take the credentials, and a token where a login has just been made with them."""
+        """Take the credentials, and the token of a login just made with them."""
         self._session = session
         self._account_id = account_id
         self._api_key = api_key
@@ -166,7 +167,9 @@ class FlatpeakClient:
 
     async def create_device(self, reference_id: str) -> Device:
         """Create a device; Flatpeak does not keep anyone from creating it twice."""
-        request = _post("/devices", {"reference_id": reference_id}, private=(reference_id,))
+        request = _post(
+            "/devices", {"reference_id": reference_id}, private=(reference_id,)
+        )
         return await self._request(request, Device.from_dict)
 
     async def get_device(self, device_id: str) -> Device:
@@ -174,11 +177,17 @@ class FlatpeakClient:
         return await self._request(_get("/devices/{id}", device_id), Device.from_dict)
 
     async def list_locations(self, reference_id: str | None = None) -> list[Location]:
-        """Return the locations of the account, or those with exactly this reference, oldest first."""
+        """Return all locations, or those with exactly this reference, oldest first."""
         locations = await self._list("/locations", Location.from_dict, reference_id)
-        return [location for location in locations if reference_id in (None, location.reference_id)]
+        return [
+            location
+            for location in locations
+            if reference_id in (None, location.reference_id)
+        ]
 
-    async def create_location(self, reference_id: str, address: PostalAddress) -> Location:
+    async def create_location(
+        self, reference_id: str, address: PostalAddress
+    ) -> Location:
         """Create a location."""
         lines = address.as_dict()
         body = {"reference_id": reference_id, "postal_address": lines}
@@ -187,7 +196,9 @@ class FlatpeakClient:
 
     async def get_location(self, location_id: str) -> Location:
         """Return a location."""
-        return await self._request(_get("/locations/{id}", location_id), Location.from_dict)
+        return await self._request(
+            _get("/locations/{id}", location_id), Location.from_dict
+        )
 
     async def get_location_status(self, location_id: str) -> LocationStatus:
         """Return the tariffs of a location."""
@@ -195,9 +206,10 @@ class FlatpeakClient:
         return await self._request(request, LocationStatus.from_dict)
 
     async def submit_intervals(self, intervals: Sequence[Interval]) -> Batch:
-        """Submit 1 to 10,000 records, of which Flatpeak may refuse some: see `failed_records`.
+        """Submit 1 to 10,000 records, of which some may be refused: `failed_records`.
 
-        The records are sent once. When the answer is lost, whether to send them again is for the caller to find out.
+        The records are sent once. When the answer is lost, it is for the caller to
+        find out whether they have arrived.
         """
         if not 1 <= len(intervals) <= MAX_BATCH_RECORDS:
             raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
@@ -222,10 +234,11 @@ class FlatpeakClient:
         tariff_direction: TariffDirection,
         aggregation: Aggregation | None = None,
     ) -> CostReport:
-        """Return what the energy of a device or location cost, in rows of the given length.
+        """Return what the energy of a device or location cost.
 
-        The sources disagree whether the direction belongs in the body or in the query: it is sent in both, and the
-        answer must name it (flatpeak-api.md, section 8).
+        The sources disagree whether the direction belongs in the body or in the
+        query: it is sent in both, and the answer must name it (flatpeak-api.md,
+        section 8).
         """
         params: dict[str, str] = {"tariff_direction": tariff_direction}
         if aggregation is not None:
@@ -242,7 +255,11 @@ class FlatpeakClient:
         return report
 
     async def get_prices(
-        self, location_id: str, start: datetime, end: datetime, tariff_direction: TariffDirection
+        self,
+        location_id: str,
+        start: datetime,
+        end: datetime,
+        tariff_direction: TariffDirection,
     ) -> PriceReport:
         """Return the prices of a location over at most 90 days of 24 hours."""
         body = _window(start, end) | {"tariff_direction": tariff_direction}
@@ -255,7 +272,11 @@ class FlatpeakClient:
         return report
 
     async def create_market_tariff(
-        self, location_id: str, tariff_direction: TariffDirection, start: datetime, end: datetime
+        self,
+        location_id: str,
+        tariff_direction: TariffDirection,
+        start: datetime,
+        end: datetime,
     ) -> Tariff:
         """Give a location the market prices of its address."""
         window = _window(start, end)
@@ -278,21 +299,24 @@ class FlatpeakClient:
             params["reference_id"] = reference_id
         items: list[T] = []
         cursors: set[str] = set()
-        while (page := await self._page(path, read_item, params)).next_cursor is not None:
+        while True:
+            page = await self._page(path, read_item, params)
             items.extend(page.items)
+            if page.next_cursor is None:
+                return items[::-1]
             if page.next_cursor in cursors:
                 raise FlatpeakResponseError("Flatpeak's list has no end")
             cursors.add(page.next_cursor)
-            params = params | {"starting_after": page.next_cursor}
-        return [*items, *page.items][::-1]
+            params["starting_after"] = page.next_cursor
 
     async def _page[T](
         self, path: str, read_item: Callable[[Json], T], params: Mapping[str, str]
     ) -> Page[T]:
         """Return one page; a list that is not found is empty."""
+        request = _get(path, params=params, private=(params.get("reference_id", ""),))
         try:
             return await self._request(
-                _get(path, params=params), partial(Page.from_dict, read_item=read_item)
+                request, partial(Page.from_dict, read_item=read_item)
             )
         except FlatpeakNotFoundError:
             if "starting_after" in params:
@@ -300,7 +324,7 @@ class FlatpeakClient:
             return Page(items=(), next_cursor=None)
 
     async def _request[T](self, request: _Request, read: Callable[[Json], T]) -> T:
-        """Send a request, once more with a fresh token when the token is refused, and read the answer."""
+        """Send a request, once more with a fresh token where the token is refused."""
         token = await self._usable_token()
         try:
             return await self._send(request, f"Bearer {token.bearer}", read)
@@ -309,7 +333,7 @@ class FlatpeakClient:
         return await self._send(request, f"Bearer {token.bearer}", read)
 
     async def _usable_token(self, refused: Token | None = None) -> Token:
-        """Return the token in hand or a new one; those who wait for a login share its outcome."""
+        """Return the token in hand or a new one; all who wait share one login."""
         logins_ended = self._logins_ended
         async with self._login_lock:
             if self._login_error is not None and self._logins_ended != logins_ended:
@@ -340,18 +364,22 @@ class FlatpeakClient:
         except FlatpeakForbiddenError:
             raise FlatpeakAuthenticationError from None
         except FlatpeakNotFoundError:
-            raise FlatpeakResponseError("There is no Flatpeak at this address") from None
+            raise FlatpeakResponseError(
+                "There is no Flatpeak at this address"
+            ) from None
 
     async def _send[T](
         self, request: _Request, authorization: str, read: Callable[[Json], T]
     ) -> T:
-        """Send a request and read its answer, which may be long, away from the event loop."""
+        """Send a request; read the answer, which may be long, off the event loop."""
         answer = await self._exchange(request, authorization)
         secrets = (self._account_id, self._api_key, authorization.partition(" ")[2])
-        return await asyncio.to_thread(_read_answer, answer, read, (*request.private, *secrets))
+        return await asyncio.to_thread(
+            _read_answer, answer, read, (*request.private, *secrets)
+        )
 
     async def _exchange(self, request: _Request, authorization: str) -> _Answer:
-        """Do one exchange; nothing of aiohttp's own texts is kept, they hold the full address."""
+        """Do one exchange; of aiohttp's own texts, which hold ids, nothing is kept."""
         started = time.monotonic()
         try:
             async with self._session.request(
@@ -365,19 +393,28 @@ class FlatpeakClient:
                 middlewares=None if request.method == "GET" else (_send_once,),
             ) as response:
                 answer = await _receive(response)
-        except (TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as err:
+        except (
+            TimeoutError,
+            aiohttp.ClientConnectionError,
+            aiohttp.ClientPayloadError,
+        ) as err:
             raise _no_answer(err) from None
         except aiohttp.ClientError as err:
-            raise FlatpeakResponseError(f"Flatpeak's answer cannot be read ({type(err).__name__})") from None
+            raise FlatpeakResponseError(
+                f"Flatpeak's answer cannot be read ({type(err).__name__})"
+            ) from None
         duration = time.monotonic() - started
-        _LOGGER.debug("%s %s: %s in %.3f s", request.method, request.path, answer.status, duration)
+        _LOGGER.debug(
+            "%s %s: %s in %.3f s", request.method, request.path, answer.status, duration
+        )
         return answer
 
 
 def validate_base_url(url: str) -> str:
     """Return the address of a server without a trailing slash.
 
-    Raises `FlatpeakInsecureUrlError` unless it is https, or http to this machine, with nothing but host, port and path.
+    Raises `FlatpeakInsecureUrlError` unless it is https, or http to this machine,
+    with nothing but host, port and path.
     """
     try:
         parts = URL(url.strip())
@@ -401,11 +438,20 @@ def _is_loopback(host: str) -> bool:
 
 
 def _get(
-    path: str, object_id: str | None = None, *, params: Mapping[str, str] | None = None
+    path: str,
+    object_id: str | None = None,
+    *,
+    params: Mapping[str, str] | None = None,
+    private: tuple[str, ...] = (),
 ) -> _Request:
-    """Return a request that reads."""
+    """Return a request that reads, and of which no `private` word is ever shown."""
     return _Request(
-        method="GET", path=path, object_id=object_id, params=params or {}, timeout=REQUEST_TIMEOUT
+        method="GET",
+        path=path,
+        object_id=object_id,
+        params=params or {},
+        timeout=REQUEST_TIMEOUT,
+        private=private,
     )
 
 
@@ -417,7 +463,7 @@ def _post(
     params: Mapping[str, str] | None = None,
     private: tuple[str, ...] = (),
 ) -> _Request:
-    """Return a request that asks or creates; `private` words are masked where the service repeats them."""
+    """Return a request with a body."""
     return _Request(
         method="POST",
         path=path,
@@ -442,7 +488,7 @@ def _headers(request: _Request, authorization: str) -> dict[str, str]:
 
 
 def _window(start: datetime, end: datetime) -> dict[str, str]:
-    """Return the borders of a window, each with the offset it carries: Flatpeak answers in that of the end."""
+    """Return the borders of a window, each with the offset it carries."""
     if start.tzinfo is None or end.tzinfo is None:
         raise ValueError("A window needs a time zone")
     if end.astimezone(UTC) <= start.astimezone(UTC):
@@ -453,7 +499,9 @@ def _window(start: datetime, end: datetime) -> dict[str, str]:
 def _check_echo(answered: str, asked: str) -> None:
     """Make sure that the answer is about what was asked."""
     if answered != asked:
-        raise FlatpeakResponseError("Flatpeak answered for something else than was asked")
+        raise FlatpeakResponseError(
+            "Flatpeak answered for something else than was asked"
+        )
 
 
 async def _encode_intervals(intervals: Sequence[Interval]) -> bytes:
@@ -469,7 +517,11 @@ async def _encode_intervals(intervals: Sequence[Interval]) -> bytes:
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from quietly repeating a PUT whose connection broke: its records could count twice."""
+    """Keep aiohttp from quietly repeating a PUT whose connection broke.
+
+    It does so for every method that it takes to be idempotent, but nothing says that
+    Flatpeak counts the same records only once.
+    """
     try:
         return await handler(request)
     except aiohttp.ClientConnectionError as err:
@@ -512,7 +564,7 @@ def _decode(body: bytes) -> dict[str, Any]:
 
 
 def _error(answer: _Answer, data: Json, private: tuple[str, ...]) -> FlatpeakError:
-    """Return the one exception for an answer that is not the one hoped for (flatpeak-api.md, section 3)."""
+    """Return what a refusal means, in either shape (flatpeak-api.md, section 3)."""
     status = answer.status
     code, message = (str(data.get(name) or "").strip() for name in ("code", "message"))
     if status == HTTPStatus.TOO_MANY_REQUESTS:

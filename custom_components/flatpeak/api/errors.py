@@ -1,6 +1,7 @@
 """What can go wrong between us and Flatpeak, as one tree.
 
-No text of these exceptions holds a key, a token, an address or an id, so that all of them may be logged and shown.
+No text of these exceptions holds a key, a token, an address or an id, so that all of
+them may be logged and shown.
 """
 
 
@@ -65,7 +66,7 @@ class FlatpeakVersionError(FlatpeakError):
 
 
 class FlatpeakTariffError(FlatpeakError):
-    """Report that there is no price; the same request may be repeated after 15 minutes."""
+    """Report that there is no price; the same may be asked again in 15 minutes."""
 
     default_message = "Flatpeak has no price for this location"
 
@@ -118,11 +119,13 @@ class FlatpeakInvalidRequestError(FlatpeakError):
 
 
 class FlatpeakBusyError(FlatpeakError):
-    """Report that the same request may work later: after `retry_after` seconds, where the service said so."""
+    """Report that the same may work later: in `retry_after` seconds, where known."""
 
     default_message = "Flatpeak is busy"
 
-    def __init__(self, message: str | None = None, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str | None = None, *, retry_after: float | None = None
+    ) -> None:
         """Take the seconds to wait."""
         super().__init__(message)
         self.retry_after = retry_after

@@ -1,7 +1,8 @@
 """What Flatpeak takes and returns.
 
-Values in, values out: no clock, no network. Energy is in Wh, instants are in UTC, money is in major units of the currency.
-Readers ignore fields they do not know, trim texts, and raise `FlatpeakResponseError` where a needed field is not there.
+Values in, values out: no clock, no network. Energy is in Wh, instants are in UTC, money
+is in major units of the currency. Readers ignore fields they do not know, trim texts,
+and raise `FlatpeakResponseError` where a needed field is missing or makes no sense.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,7 +74,7 @@ class Token:
     def from_dict(cls, data: Json, now: datetime) -> Self:
         """Read the answer of a login that was asked for at `now`."""
         bearer, seconds = _text(data, "bearer_token"), _number(data, "expires_in")
-        # It goes into a header, where anything else would be refused or could add a second header.
+        # It goes into a header, where a line break would begin another one.
         if not (bearer.isascii() and bearer.isprintable()) or seconds <= 0:
             raise FlatpeakResponseError("Flatpeak's login returned an unusable token")
         try:
@@ -89,7 +90,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PostalAddress:
-    """The address of a home; a price needs at least city and country, and the state in the US."""
+    """The address of a home; a price needs city and country, in the US the state."""
 
     address_line1: str | None = None
     address_line2: str | None = None
@@ -110,7 +111,9 @@ class PostalAddress:
 
     def as_dict(self) -> dict[str, str]:
         """Return the lines that are known, in the wire form."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name))}
+        return {
+            name: value for name in self.__slots__ if (value := getattr(self, name))
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,12 +146,14 @@ class Device:
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """Read a device."""
-        return cls(device_id=_text(data, "id"), reference_id=_text(data, "reference_id"))
+        return cls(
+            device_id=_text(data, "id"), reference_id=_text(data, "reference_id")
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A home, as Flatpeak knows it; `tariff_status` is by leg, like `commodity_import`."""
+    """A home, as Flatpeak knows it; tariffs are by leg, like `commodity_import`."""
 
     location_id: str
     reference_id: str | None
@@ -248,7 +253,8 @@ class Interval:
     def as_dict(self) -> dict[str, str | float]:
         """Return the wire form.
 
-        The tariff direction is always sent: the sources disagree about its default (flatpeak-api.md, section 7).
+        The tariff direction is always sent: the sources disagree about its default
+        (flatpeak-api.md, section 7).
         """
         record: dict[str, str | float] = {
             "location_id": self.location_id,
@@ -270,7 +276,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRecord:
-    """A record that Flatpeak refused; `record_number` counts from 0 in the order submitted."""
+    """A record that Flatpeak refused; numbers count from 0 in the order submitted."""
 
     record_number: int
     record_reference_id: str | None
@@ -316,7 +322,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CostRow:
-    """Energy and cost of one period; confidence below 1 means that the price is a forecast."""
+    """Energy and cost of one period; below confidence 1 the price is a forecast."""
 
     start: datetime
     end: datetime
@@ -366,7 +372,7 @@ class CostReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceSlot:
-    """The price per kWh of one period; confidence below 1 means that it is a forecast."""
+    """The price per kWh of one period; below confidence 1 it is a forecast."""
 
     start: datetime
     end: datetime
@@ -375,19 +381,24 @@ class PriceSlot:
 
     @classmethod
     def from_dict(cls, data: Json) -> Self:
-        """Read a slot, in any of the spellings that Flatpeak has used (flatpeak-api.md, section 9)."""
+        """Read a slot, in any spelling of the price (flatpeak-api.md, section 9)."""
         start, end = _period(data, "valid_from", "valid_to")
         if "price" in data:
             price, name = _mapping(data, "price"), "value"
         else:
             price = _mapping(data, "tariff")
             name = "rate_avg" if "rate_avg" in price else "rate"
-        return cls(start=start, end=end, price=_number(price, name), confidence=_confidence(price))
+        return cls(
+            start=start,
+            end=end,
+            price=_number(price, name),
+            confidence=_confidence(price),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceReport:
-    """The prices of a location in one direction; slots are in order of time and of unequal length."""
+    """The prices of a location; slots are in order of time and of unequal length."""
 
     location_id: str
     tariff_direction: TariffDirection
@@ -397,11 +408,13 @@ class PriceReport:
 
     @classmethod
     def from_dict(cls, data: Json) -> Self:
-        """Read a price series; one that names no direction is for import, the endpoint's default."""
+        """Read a price series, which is for import where it names no direction."""
         slots = (PriceSlot.from_dict(slot) for slot in _objects(data, "data"))
         return cls(
             location_id=_text(data, "location_id"),
-            tariff_direction=_tariff_direction({"tariff_direction": TariffDirection.IMPORT, **data}),
+            tariff_direction=_tariff_direction(
+                {"tariff_direction": TariffDirection.IMPORT, **data}
+            ),
             time_zone=_optional_text(data, "location_timezone"),
             currency=_text(data, "currency_code"),
             slots=tuple(sorted(slots, key=lambda slot: slot.start)),
@@ -410,7 +423,7 @@ class PriceReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:
-    """A tariff; without a market rate source Flatpeak found no market for the address."""
+    """A tariff; without a source of rates the address belongs to no market."""
 
     tariff_id: str
     location_id: str
@@ -448,7 +461,11 @@ def _number(data: Json, name: str) -> float:
     """Read a finite number."""
     value = data.get(name)
     try:
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if (
+            isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+        ):
             return float(value)
     except OverflowError:
         pass
@@ -485,13 +502,15 @@ def _optional_mapping(data: Json, name: str) -> Json:
 def _objects(data: Json, name: str) -> list[Json]:
     """Read a list of objects."""
     value = data.get(name)
-    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+    if not isinstance(value, list) or not all(
+        isinstance(item, Mapping) for item in value
+    ):
         raise _unreadable(name)
     return value
 
 
 def _instant(data: Json, name: str) -> datetime:
-    """Read an instant, which must carry its offset: a guess would move energy to another hour."""
+    """Read an instant with its offset: to guess one would move energy in time."""
     try:
         instant = datetime.fromisoformat(_text(data, name))
         if instant.tzinfo is not None:
@@ -520,7 +539,7 @@ def _period(data: Json, start_name: str, end_name: str) -> tuple[datetime, datet
 
 def _status(data: Json, name: str) -> ConnectionStatus:
     """Read a connection status; the documents show one with a trailing blank."""
-    return ConnectionStatus(_optional_text(data, name))
+    return ConnectionStatus(_optional_text(data, name) or "UNKNOWN")
 
 
 def _tariff_direction(data: Json) -> TariffDirection:
