@@ -1,0 +1,1 @@
+"""Tests of Flatpeak for Home Assistant."""

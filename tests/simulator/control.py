@@ -1,0 +1,233 @@
+"""Control over HTTP, for a simulator that runs in a process of its own; README.md shows the requests."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+from aiohttp import web
+import orjson
+
+from .accounts import Account
+from .errors import ApiError
+from .faults import Fault
+from .objects import Location
+from .state import STATE
+from .tariffs import Change, Direction, Dynamic, Flat, Tariff, TwoRate
+from .truth import Cost, Energy, Truth, find_truth
+
+PREFIX: Final = "/_simulator/"
+
+# How each field of a tariff is read; a field that is left out keeps its default.
+_FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "price": lambda value: Decimal(str(value)),
+    "low": lambda value: Decimal(str(value)),
+    "high": lambda value: Decimal(str(value)),
+    "level": lambda value: Decimal(str(value)),
+    "low_from": time.fromisoformat,
+    "low_to": time.fromisoformat,
+    "minutes": int,
+    "seed": int,
+}
+_TARIFFS: Final[Mapping[str, Callable[..., Tariff]]] = {
+    "flat": Flat,
+    "two_rate": TwoRate,
+    "dynamic": Dynamic,
+}
+_FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
+    "SERVER_ERROR": lambda: Fault.SERVER_ERROR,
+    "BAD_GATEWAY": lambda: Fault.BAD_GATEWAY,
+    "HTML": lambda: Fault.HTML,
+    "RESET_BEFORE": lambda: Fault.RESET_BEFORE,
+    "RESET_AFTER": lambda: Fault.RESET_AFTER,
+    "TRUNCATED": lambda: Fault.TRUNCATED,
+    "EXPIRE_TOKEN": lambda: Fault.EXPIRE_TOKEN,
+    "RATE_LIMIT": Fault.rate_limit,
+    "SLOW": Fault.slow,
+    "ANSWER": Fault.answer,
+}
+
+
+def control_routes() -> list[web.RouteDef]:
+    """Return the routes."""
+    return [
+        web.get(PREFIX + "truth/{object_id}/{direction}/{kind}", get_truth),
+        web.get(PREFIX + "settings", get_settings),
+        web.patch(PREFIX + "settings", change_settings),
+        web.patch(PREFIX + "accounts/{account_id}", change_account),
+        web.put(PREFIX + "tariffs/{location_id}/{direction}", connect_tariff),
+        web.patch(PREFIX + "tariffs/{location_id}/{direction}", change_tariff),
+        web.delete(PREFIX + "tariffs/{location_id}/{direction}", disconnect_tariff),
+        web.post(PREFIX + "settlements/{location_id}/{direction}", settle),
+        web.put(PREFIX + "standing_charges/{object_id}", set_standing_charge),
+        web.get(PREFIX + "violations", get_violations),
+        web.get(PREFIX + "requests", get_requests),
+        web.post(PREFIX + "faults", plan_fault),
+        web.post(PREFIX + "reset", reset),
+    ]
+
+
+async def get_truth(request: web.Request) -> web.Response:
+    """Tell the truth of a device or location: its records, its hours or its local days."""
+    truth = find_truth(
+        request.app[STATE],
+        request.match_info["object_id"],
+        Direction(request.match_info["direction"]),
+    )
+    match request.match_info["kind"]:
+        case "records":
+            return _json([_energy(record) for record in truth.records()])
+        case "hours":
+            return _json([_cost(hour) for hour in truth.hours(**_window(request))])
+        case "days":
+            return _json([_cost(day) for day in truth.days(**_window(request))])
+    raise web.HTTPNotFound
+
+
+async def get_settings(request: web.Request) -> web.Response:
+    """Tell the settings."""
+    return _json(request.app[STATE].settings.to_json())
+
+
+async def change_settings(request: web.Request) -> web.Response:
+    """Change some settings."""
+    settings = request.app[STATE].settings
+    settings.change(**await request.json())
+    return _json(settings.to_json())
+
+
+async def change_account(request: web.Request) -> web.Response:
+    """Disable or enable an account, or its local direction."""
+    account = request.app[STATE].accounts[request.match_info["account_id"]]
+    body = await request.json()
+    account.disabled = body.get("disabled", account.disabled)
+    account.local_enabled = body.get("local_enabled", account.local_enabled)
+    return _json(
+        {"disabled": account.disabled, "local_enabled": account.local_enabled}
+    )
+
+
+async def connect_tariff(request: web.Request) -> web.Response:
+    """Give a location a tariff."""
+    account, location_id, direction = _leg(request)
+    tariff = read_tariff(await request.json())
+    connection = account.connect(location_id, direction, tariff)
+    return _json({"id": connection.id})
+
+
+async def change_tariff(request: web.Request) -> web.Response:
+    """Let the prices of a location be pending, or not to be had."""
+    account, location_id, direction = _leg(request)
+    body = await request.json()
+    connection = account.connection(account.locations[location_id], direction)
+    if "pending_until" in body:
+        connection.pending_until = datetime.fromisoformat(body["pending_until"])
+    connection.has_price_data = body.get("has_price_data", connection.has_price_data)
+    return _json({"id": connection.id})
+
+
+async def disconnect_tariff(request: web.Request) -> web.Response:
+    """Take the tariff of a location away."""
+    account, location_id, direction = _leg(request)
+    account.disconnect(location_id, direction)
+    return _json({})
+
+
+async def settle(request: web.Request) -> web.Response:
+    """Change the prices of a location between two times."""
+    account, location_id, direction = _leg(request)
+    body = await request.json()
+    change = Change(
+        multiply=Decimal(str(body.get("multiply", 1))),
+        add=Decimal(str(body.get("add", 0))),
+    )
+    start = datetime.fromisoformat(body["start"])
+    end = datetime.fromisoformat(body["end"])
+    account.settle(location_id, direction, start, end, change)
+    return _json({})
+
+
+async def set_standing_charge(request: web.Request) -> web.Response:
+    """Let a device or location bear a charge per local day."""
+    object_id = request.match_info["object_id"]
+    account = request.app[STATE].owner(object_id)
+    body = await request.json()
+    account.standing_charges[object_id] = Decimal(str(body["per_day"]))
+    return _json({})
+
+
+async def get_violations(request: web.Request) -> web.Response:
+    """Tell what clients did wrong: how often, and the latest."""
+    violations = request.app[STATE].violations
+    latest = [incident._asdict() for incident in violations.latest]
+    return _json({"counts": violations.counts, "latest": latest})
+
+
+async def get_requests(request: web.Request) -> web.Response:
+    """Tell how often each route was answered with each status, and what became of records."""
+    state = request.app[STATE]
+    counts = [
+        {"route": route, "status": status, "count": count}
+        for (route, status), count in state.requests.counts.items()
+    ]
+    records = {
+        account.id: account.meters.counts for account in state.accounts.values()
+    }
+    return _json({"requests": counts, "records": records, "faults": state.faults.injected})
+
+
+async def plan_fault(request: web.Request) -> web.Response:
+    """Let the next request of a route go wrong."""
+    body = await request.json()
+    route, kind = body.pop("route"), body.pop("kind")
+    request.app[STATE].faults.next(route, _FAULTS[kind](**body))
+    return _json({})
+
+
+async def reset(request: web.Request) -> web.Response:
+    """Empty the accounts and forget what was noted."""
+    request.app[STATE].reset()
+    return _json({})
+
+
+def read_tariff(raw: dict[str, Any]) -> Tariff:
+    """Return the tariff that a JSON object describes."""
+    fields = {
+        name: _FIELDS[name](value) for name, value in raw.items() if name != "kind"
+    }
+    return _TARIFFS[raw["kind"]](**fields)
+
+
+def _leg(request: web.Request) -> tuple[Account, str, Direction]:
+    """Return the account, the location and the direction that a path names."""
+    location_id = request.match_info["location_id"]
+    account = request.app[STATE].owner(location_id)
+    return account, location_id, Direction(request.match_info["direction"])
+
+
+def _window(request: web.Request) -> dict[str, datetime]:
+    """Return the start and end of a query, where given."""
+    return {
+        name: datetime.fromisoformat(request.query[name])
+        for name in ("start", "end")
+        if name in request.query
+    }
+
+
+def _energy(energy: Energy) -> dict[str, Any]:
+    """Return energy as JSON."""
+    return {"start": energy.start, "end": energy.end, "energy": energy.energy}
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    """Return a cost as JSON; the exact one as text, so that no digit is lost."""
+    return _energy(cost) | {
+        "cost": str(cost.cost),
+        "reported_cost": float(cost.reported_cost),
+        "confidence": float(cost.confidence),
+    }
+
+
+def _json(body: Any) -> web.Response:
+    """Write an answer."""
+    return web.Response(body=orjson.dumps(body), content_type="application/json")

@@ -1,0 +1,61 @@
+"""GET /login, and who may send a request."""
+
+from datetime import datetime, timedelta
+import re
+from typing import Final
+
+from aiohttp import BasicAuth, web
+
+from .accounts import Account
+from .call import Answer, Call
+from .errors import bad_credentials, refused
+from .state import State
+from .tokens import Token, bearer
+
+VERSION_HEADER: Final = "Flatpeak-Version"
+VERSION_PATTERN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
+
+
+def login(call: Call) -> Answer:
+    """Hand out the token that came with the credentials."""
+    return Answer(
+        200,
+        {
+            "bearer_token": call.token.value,
+            "expires_in": int(call.token.life.total_seconds()),
+            "live_mode": call.token.live_mode,
+        },
+    )
+
+
+def log_in(state: State, request: web.Request, now: datetime) -> Token:
+    """Return a new token for account id and key; refuse others."""
+    try:
+        auth = BasicAuth.decode(request.headers.get("Authorization", ""))
+    except ValueError as error:
+        raise bad_credentials() from error
+    account = state.accounts.get(auth.login)
+    if account is None or auth.password not in account.api_keys:
+        raise bad_credentials()
+    _check_account(account, request)
+    life = timedelta(seconds=state.settings.token_life)
+    return state.tokens.issue(account, auth.password, now, life)
+
+
+def authorise(state: State, request: web.Request, now: datetime) -> Token:
+    """Return the token of a request; refuse when it is dead or the account may not ask."""
+    token = state.tokens.use(bearer(request), now)
+    _check_account(token.account, request)
+    return token
+
+
+def _check_account(account: Account, request: web.Request) -> None:
+    """Refuse a disabled account and a version older than the account's own."""
+    if account.disabled:
+        raise refused("account_disabled", "The account is disabled.")
+    asked = request.headers.get(VERSION_HEADER, account.version)
+    if not VERSION_PATTERN.fullmatch(asked) or asked < account.version:
+        raise refused(
+            "api_version_not_supported",
+            f"The account's version is {account.version}; it cannot go back to {asked}.",
+        )

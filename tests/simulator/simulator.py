@@ -1,0 +1,91 @@
+"""The simulator as tests and programs use it."""
+
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from .accounts import Account
+from .clock import Clock, utc_now
+from .server import make_app
+from .settings import Settings
+from .state import State
+from .tariffs import Direction
+from .truth import Truth, find_truth
+
+LOOPBACK: Final = "127.0.0.1"
+ACCOUNT_ID: Final = "acc_simulator"
+API_KEY: Final = "sk_test_simulator"
+SHUTDOWN_SECONDS: Final = 1
+
+
+class Simulator:
+    """A Flatpeak on loopback for as long as the context lasts.
+
+    It begins with one account, whose further options are the fields of Account. Port 0 takes a free port.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock = utc_now,
+        port: int = 0,
+        settings: Settings | None = None,
+        account_id: str = ACCOUNT_ID,
+        api_key: str = API_KEY,
+        **account: Any,
+    ) -> None:
+        """Prepare it; it is reached once the context is entered."""
+        self._state = State(clock, settings or Settings())
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self.account_id = account_id
+        self.api_key = api_key
+        self.url = ""
+        self.settings = self._state.settings
+        self.faults = self._state.faults
+        self.requests = self._state.requests
+        self.violations = self._state.violations
+        self.add_account(account_id, api_key, **account)
+
+    async def __aenter__(self) -> Self:
+        """Open the port."""
+        self._runner = web.AppRunner(make_app(self._state), access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, LOOPBACK, self._port)
+        await site.start()
+        _, port = self._runner.addresses[0]
+        self.url = f"http://{LOOPBACK}:{port}"
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def add_account(self, account_id: str, api_key: str, **options: Any) -> Account:
+        """Open a further account."""
+        return self._state.add_account(account_id, api_key, **options)
+
+    def account(self, account_id: str | None = None) -> Account:
+        """Return an account; the first one without an id."""
+        return self._state.accounts[account_id or self.account_id]
+
+    def truth(
+        self, object_id: str, direction: Direction = Direction.IMPORT
+    ) -> Truth:
+        """Return what a device or location has used and what that cost, as of now."""
+        return find_truth(self._state, object_id, direction)
+
+    def expire_tokens(self) -> None:
+        """Let every token handed out so far die."""
+        self._state.tokens.revoke_all()
+
+    def reset(self) -> None:
+        """Empty the accounts and forget what was noted; settings and logins stay."""
+        self._state.reset()
