@@ -3,7 +3,7 @@
 import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -192,6 +192,22 @@ class FlatpeakClient:
         lines = address.as_dict()
         body = {"reference_id": reference_id, "postal_address": lines}
         request = _post("/locations", body, private=(reference_id, *lines.values()))
+        return await self._request(request, Location.from_dict)
+
+    async def update_location(
+        self, location_id: str, address: PostalAddress
+    ) -> Location:
+        """Give a location another address."""
+        lines = address.as_dict()
+        request = replace(
+            _post(
+                "/locations/{id}",
+                {"postal_address": lines},
+                object_id=location_id,
+                private=tuple(lines.values()),
+            ),
+            method="PATCH",
+        )
         return await self._request(request, Location.from_dict)
 
     async def get_location(self, location_id: str) -> Location:

@@ -167,6 +167,11 @@ class Location:
         """Return whether grid import can be priced."""
         return self.tariff_status.get(COMMODITY_IMPORT) is ConnectionStatus.CONNECTED
 
+    @property
+    def has_export_tariff(self) -> bool:
+        """Return whether grid export can be priced."""
+        return self.tariff_status.get(COMMODITY_EXPORT) is ConnectionStatus.CONNECTED
+
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """Read a location."""

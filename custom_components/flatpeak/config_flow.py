@@ -1,0 +1,661 @@
+"""Set up a home: account, location, address, tariff, meters."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, override
+
+import voluptuous as vol
+
+from homeassistant.config_entries import (
+    ConfigEntry,
+    ConfigEntryState,
+    ConfigFlow,
+    ConfigFlowResult,
+    ConfigSubentryData,
+    ConfigSubentryFlow,
+    SubentryFlowResult,
+)
+from homeassistant.const import CONF_API_KEY, CONF_NAME
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers import instance_id
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    CountrySelector,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    StatisticSelector,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.util import dt as dt_util
+
+from .api import (
+    DEFAULT_BASE_URL,
+    FlatpeakClient,
+    FlatpeakError,
+    Location,
+    PostalAddress,
+    Tariff,
+    TariffDirection,
+)
+from .const import (
+    CONF_ACCOUNT_ID,
+    CONF_API_URL,
+    CONF_DEVICE_ID,
+    CONF_FLOW,
+    CONF_HISTORY,
+    CONF_HISTORY_START,
+    CONF_LINK_DASHBOARD,
+    CONF_LOCATION_ID,
+    CONF_SOURCE,
+    CONF_STATISTIC_ID,
+    DOMAIN,
+    SUBENTRY_TYPE_METER,
+    TOKENS,
+)
+from .dashboard import DashboardSource, async_sources
+from .failure import failure_key, failure_placeholders
+from .intervals import floor_hour
+from .meter import Flow, async_source_of
+from .statistics import async_energy_statistics
+
+CONF_METERS: Final = "meters"
+CONF_SERVER: Final = "server"
+CONF_TARIFF: Final = "tariff"
+
+CONF_ADDRESS_LINE1: Final = "address_line1"
+CONF_ADDRESS_LINE2: Final = "address_line2"
+CONF_CITY: Final = "city"
+CONF_STATE: Final = "state"
+CONF_POST_CODE: Final = "post_code"
+CONF_COUNTRY_CODE: Final = "country_code"
+
+NEW_LOCATION: Final = "new"
+MARKET: Final = "market"
+LATER: Final = "later"
+
+HISTORY_NONE: Final = "none"
+HISTORY_30_DAYS: Final = "30_days"
+HISTORY_1_YEAR: Final = "1_year"
+HISTORY_EVERYTHING: Final = "everything"
+
+_HISTORY_LENGTHS: Final = {
+    HISTORY_NONE: timedelta(),
+    HISTORY_30_DAYS: timedelta(days=30),
+    HISTORY_1_YEAR: timedelta(days=365),
+}
+
+# Market prices are to price all history that Flatpeak knows prices of, and to
+# go on until the user connects a supplier.
+MARKET_CONTRACT_PAST: Final = timedelta(days=5 * 365)
+MARKET_CONTRACT_FUTURE: Final = timedelta(days=10 * 365)
+
+# Which field a failure is shown at; others concern the whole form.
+_FIELD_OF_FAILURE: Final = {
+    "insecure_url": CONF_SERVER,
+    "invalid_auth": CONF_API_KEY,
+}
+
+_PASSWORD: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
+
+_USER_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_ACCOUNT_ID): TextSelector(),
+        vol.Required(CONF_API_KEY): _PASSWORD,
+        vol.Required(CONF_SERVER, default={}): section(
+            vol.Schema(
+                {
+                    vol.Required(CONF_API_URL, default=DEFAULT_BASE_URL): TextSelector(
+                        TextSelectorConfig(type=TextSelectorType.URL)
+                    )
+                }
+            ),
+            {"collapsed": True},
+        ),
+    }
+)
+
+# Whether a city is there is checked by the step, which can say why it is needed.
+_ADDRESS_SCHEMA: Final = vol.Schema(
+    {
+        vol.Optional(CONF_ADDRESS_LINE1): TextSelector(),
+        vol.Optional(CONF_ADDRESS_LINE2): TextSelector(),
+        vol.Required(CONF_CITY, default=""): TextSelector(),
+        vol.Optional(CONF_STATE): TextSelector(),
+        vol.Optional(CONF_POST_CODE): TextSelector(),
+        vol.Required(CONF_COUNTRY_CODE): CountrySelector(),
+    }
+)
+
+_TARIFF_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_TARIFF, default=MARKET): SelectSelector(
+            SelectSelectorConfig(
+                options=[MARKET, LATER],
+                mode=SelectSelectorMode.LIST,
+                translation_key=CONF_TARIFF,
+            )
+        )
+    }
+)
+
+_HISTORY_SELECTOR: Final = SelectSelector(
+    SelectSelectorConfig(
+        options=[*_HISTORY_LENGTHS, HISTORY_EVERYTHING],
+        translation_key=CONF_HISTORY,
+    )
+)
+
+
+_METER_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_STATISTIC_ID): StatisticSelector(),
+        vol.Required(CONF_FLOW, default=Flow.CONSUMPTION): SelectSelector(
+            SelectSelectorConfig(options=list(Flow), translation_key=CONF_FLOW)
+        ),
+        vol.Optional(CONF_NAME): TextSelector(),
+        vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): _HISTORY_SELECTOR,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Failure:
+    """What a form shows of a failure; without errors there is none."""
+
+    errors: Mapping[str, str] = field(default_factory=dict)
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, err: FlatpeakError) -> _Failure:
+        """Return a failure of Flatpeak, at the field that it concerns."""
+        key = failure_key(err)
+        return cls(
+            errors={_FIELD_OF_FAILURE.get(key, "base"): key},
+            placeholders=failure_placeholders(err),
+        )
+
+    def __bool__(self) -> bool:
+        """Return whether there is a failure."""
+        return bool(self.errors)
+
+    def as_form(self) -> dict[str, Any]:
+        """Return what a form is given to show."""
+        return {
+            "errors": dict(self.errors),
+            "description_placeholders": dict(self.placeholders),
+        }
+
+
+class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Sets up a home, or gives it a new key."""
+
+    VERSION = 1
+    MINOR_VERSION = 1
+
+    def __init__(self) -> None:
+        """Nothing is asked yet."""
+        self._markets: dict[TariffDirection, Tariff] = {}
+
+    _client: FlatpeakClient
+    _credentials: dict[str, str]
+    _location: Location
+    _locations: list[Location]
+
+    @classmethod
+    @callback
+    @override
+    def async_get_supported_subentry_types(
+        cls, config_entry: ConfigEntry
+    ) -> dict[str, type[ConfigSubentryFlow]]:
+        """Return what can be added to a home."""
+        return {SUBENTRY_TYPE_METER: MeterSubentryFlow}
+
+    @override
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for the account."""
+        failure = _Failure()
+        if user_input is not None:
+            self._credentials = {
+                CONF_ACCOUNT_ID: user_input[CONF_ACCOUNT_ID].strip(),
+                CONF_API_KEY: user_input[CONF_API_KEY].strip(),
+                CONF_API_URL: user_input[CONF_SERVER][CONF_API_URL],
+            }
+            try:
+                self._client = _client(self.hass, self._credentials)
+                self._locations = await self._client.list_locations()
+            except FlatpeakError as err:
+                failure = _Failure.of(err)
+            else:
+                return await self.async_step_location()
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(_USER_SCHEMA, user_input),
+            **failure.as_form(),
+        )
+
+    async def async_step_location(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which location of the account this home is."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="location", data_schema=_location_schema(self._locations)
+            )
+        if (location_id := user_input[CONF_LOCATION_ID]) == NEW_LOCATION:
+            return await self.async_step_address()
+        return await self._async_use_location(
+            next(each for each in self._locations if each.location_id == location_id)
+        )
+
+    async def async_step_address(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Register this home at Flatpeak."""
+        reference_id = await instance_id.async_get(self.hass)
+        registered = next(
+            (each for each in self._locations if each.reference_id == reference_id),
+            None,
+        )
+        failure = _Failure()
+        if user_input is not None:
+            address = PostalAddress(
+                **{key: value.strip() or None for key, value in user_input.items()}
+            )
+            failure = _check_address(address)
+            if not failure:
+                try:
+                    location = await self._async_register(reference_id, address)
+                except FlatpeakError as err:
+                    failure = _Failure.of(err)
+                else:
+                    return await self._async_use_location(location)
+        elif registered is not None:
+            await self._async_claim(registered)
+            if registered.address is not None:
+                user_input = dict(registered.address.as_dict())
+        return self.async_show_form(
+            step_id="address",
+            data_schema=self.add_suggested_values_to_schema(
+                _ADDRESS_SCHEMA,
+                user_input or {CONF_COUNTRY_CODE: self.hass.config.country},
+            ),
+            **failure.as_form(),
+        )
+
+    async def _async_register(
+        self, reference_id: str, address: PostalAddress
+    ) -> Location:
+        """Return this home's location, which an abandoned flow may have made."""
+        for location in await self._client.list_locations(reference_id):
+            if location.address == address:
+                return location
+            return await self._client.update_location(location.location_id, address)
+        return await self._client.create_location(reference_id, address)
+
+    async def _async_claim(self, location: Location) -> None:
+        """Abort when the location is a home in Home Assistant already."""
+        await self.async_set_unique_id(location.location_id)
+        self._abort_if_unique_id_configured()
+
+    async def _async_use_location(self, location: Location) -> ConfigFlowResult:
+        """Go on with a location."""
+        await self._async_claim(location)
+        self._location = location
+        if location.has_import_tariff:
+            return await self.async_step_meters()
+        return await self.async_step_tariff()
+
+    async def async_step_tariff(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask where the prices come from."""
+        failure = _Failure()
+        if user_input is not None:
+            if user_input[CONF_TARIFF] == LATER:
+                return await self.async_step_meters()
+            try:
+                failure = await self._async_connect_market()
+            except FlatpeakError as err:
+                failure = _Failure.of(err)
+            if not failure:
+                return await self.async_step_meters()
+        return self.async_show_form(
+            step_id="tariff",
+            data_schema=self.add_suggested_values_to_schema(_TARIFF_SCHEMA, user_input),
+            **failure.as_form(),
+        )
+
+    async def _async_connect_market(self) -> _Failure:
+        """Price the home with the market prices of its address."""
+        now = dt_util.utcnow()
+        for direction in await self._async_market_directions():
+            if direction not in self._markets:
+                self._markets[direction] = await self._client.create_market_tariff(
+                    self._location.location_id,
+                    direction,
+                    now - MARKET_CONTRACT_PAST,
+                    now + MARKET_CONTRACT_FUTURE,
+                )
+            if self._markets[direction].market_rate_source_id is None:
+                return _Failure(errors={CONF_TARIFF: "no_market"})
+        return _Failure()
+
+    async def _async_market_directions(self) -> list[TariffDirection]:
+        """Return the directions that the home needs a market price for."""
+        exports = any(
+            source.flow is Flow.GRID_EXPORT for source in await async_sources(self.hass)
+        )
+        if exports and not self._location.has_export_tariff:
+            return [TariffDirection.IMPORT, TariffDirection.EXPORT]
+        return [TariffDirection.IMPORT]
+
+    async def async_step_meters(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask which energy of the dashboard to price, and create the home."""
+        sources = await async_sources(self.hass)
+        names = await _async_names(self.hass, sources)
+        failure = _check_sources(sources, names)
+        if user_input is not None:
+            chosen = [
+                source for source in sources if _key(source) in user_input[CONF_METERS]
+            ]
+            if len(chosen) < len(user_input[CONF_METERS]) or any(
+                source.statistic_id not in names for source in chosen
+            ):
+                failure = _Failure(errors={CONF_METERS: "statistic_vanished"})
+            else:
+                try:
+                    return await self._async_create(chosen, names, user_input)
+                except FlatpeakError as err:
+                    failure = _Failure.of(err)
+        labels = await _async_labels(self.hass, sources, names)
+        return self.async_show_form(
+            step_id="meters",
+            data_schema=self.add_suggested_values_to_schema(
+                _meters_schema(labels),
+                user_input and _without_vanished(user_input, labels),
+            ),
+            **failure.as_form(),
+        )
+
+    async def _async_create(
+        self,
+        sources: list[DashboardSource],
+        names: Mapping[str, str],
+        user_input: Mapping[str, Any],
+    ) -> ConfigFlowResult:
+        """Create the home with its meters."""
+        meters = [
+            await _async_meter(
+                self.hass,
+                self._client,
+                statistic_id=source.statistic_id,
+                flow=source.flow,
+                name=names[source.statistic_id],
+                history=user_input[CONF_HISTORY],
+            )
+            for source in sources
+        ]
+        if (token := self._client.token) is not None:
+            tokens = self.hass.data.setdefault(TOKENS, {})
+            tokens[self._credentials[CONF_ACCOUNT_ID]] = token
+        return self.async_create_entry(
+            title=self.hass.config.location_name,
+            data=self._credentials | {CONF_LOCATION_ID: self._location.location_id},
+            options={CONF_LINK_DASHBOARD: user_input[CONF_LINK_DASHBOARD]},
+            subentries=meters,
+        )
+
+    async def async_step_reauth(
+        self, entry_data: Mapping[str, Any]
+    ) -> ConfigFlowResult:
+        """Flatpeak does not take the key any more."""
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask for a new key."""
+        failure = _Failure()
+        if user_input is not None:
+            entry = self._get_reauth_entry()
+            key = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}
+            try:
+                await _client(self.hass, {**entry.data, **key}).login()
+            except FlatpeakError as err:
+                failure = _Failure.of(err)
+            else:
+                return self._update_key(entry, key)
+        return self.async_show_form(
+            step_id="reauth_confirm",
+            data_schema=vol.Schema({vol.Required(CONF_API_KEY): _PASSWORD}),
+            **failure.as_form(),
+        )
+
+    @callback
+    def _update_key(self, entry: ConfigEntry, key: dict[str, str]) -> ConfigFlowResult:
+        """Keep a new key, and set the home up with it."""
+        # The update listener reloads an entry that is loaded and has changed.
+        reloads = bool(entry.update_listeners) and key.items() - entry.data.items()
+        result = self.async_update_and_abort(entry, data_updates=key)
+        if not reloads:
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return result
+
+
+class MeterSubentryFlow(ConfigSubentryFlow):
+    """Adds a meter to a home."""
+
+    async def async_step_user(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for the energy statistic and its flow."""
+        entry = self._get_entry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        failure = _Failure()
+        if user_input is not None:
+            statistic_id = user_input[CONF_STATISTIC_ID]
+            names = await async_energy_statistics(self.hass, [statistic_id])
+            if statistic_id not in names:
+                failure = _Failure(errors={CONF_STATISTIC_ID: "not_energy"})
+            else:
+                try:
+                    meter = await _async_meter(
+                        self.hass,
+                        entry.runtime_data.client,
+                        statistic_id=statistic_id,
+                        flow=Flow(user_input[CONF_FLOW]),
+                        name=user_input.get(CONF_NAME) or names[statistic_id],
+                        history=user_input[CONF_HISTORY],
+                    )
+                except FlatpeakError as err:
+                    failure = _Failure.of(err)
+                else:
+                    return self._create(meter)
+        return self.async_show_form(
+            step_id="user",
+            data_schema=self.add_suggested_values_to_schema(_METER_SCHEMA, user_input),
+            **failure.as_form(),
+        )
+
+    @callback
+    def _create(self, meter: ConfigSubentryData) -> SubentryFlowResult:
+        """Add the meter to the home."""
+        return self.async_create_entry(
+            title=meter["title"], data=meter["data"], unique_id=meter["unique_id"]
+        )
+
+
+async def _async_meter(
+    hass: HomeAssistant,
+    client: FlatpeakClient,
+    *,
+    statistic_id: str,
+    flow: Flow,
+    name: str,
+    history: str,
+) -> ConfigSubentryData:
+    """Return a meter, whose device is created at Flatpeak only where it is not yet."""
+    source = async_source_of(hass, statistic_id)
+    reference_id = f"{await instance_id.async_get(hass)}_{source}"
+    devices = await client.list_devices(reference_id)
+    device = devices[0] if devices else await client.create_device(reference_id)
+    start = _history_start(history, dt_util.utcnow())
+    return ConfigSubentryData(
+        subentry_type=SUBENTRY_TYPE_METER,
+        title=name,
+        unique_id=device.device_id,
+        data={
+            CONF_DEVICE_ID: device.device_id,
+            CONF_FLOW: flow,
+            CONF_SOURCE: source,
+            CONF_HISTORY_START: None if start is None else start.isoformat(),
+        },
+    )
+
+
+def _history_start(history: str, now: datetime) -> datetime | None:
+    """Return where the chosen history begins, None for everything."""
+    if history == HISTORY_EVERYTHING:
+        return None
+    return floor_hour(now) - _HISTORY_LENGTHS[history]
+
+
+def _client(hass: HomeAssistant, credentials: Mapping[str, str]) -> FlatpeakClient:
+    """Return a client for an account."""
+    return FlatpeakClient(
+        async_get_clientsession(hass),
+        credentials[CONF_ACCOUNT_ID],
+        credentials[CONF_API_KEY],
+        base_url=credentials[CONF_API_URL],
+    )
+
+
+def _check_address(address: PostalAddress) -> _Failure:
+    """Return what an address lacks for a price (flatpeak-api.md, section 6)."""
+    errors = {}
+    if address.city is None:
+        errors[CONF_CITY] = "city_missing"
+    if address.country_code == "US" and address.state is None:
+        errors[CONF_STATE] = "state_missing"
+    return _Failure(errors=errors)
+
+
+def _check_sources(
+    sources: Sequence[DashboardSource], names: Mapping[str, str]
+) -> _Failure:
+    """Return why fewer meters than expected are offered."""
+    if not sources:
+        return _Failure(errors={"base": "no_energy_dashboard"})
+    missing = [
+        source.name or source.statistic_id
+        for source in sources
+        if source.statistic_id not in names
+    ]
+    if not missing:
+        return _Failure()
+    return _Failure(
+        errors={"base": "no_history"}, placeholders={"sources": ", ".join(missing)}
+    )
+
+
+def _location_schema(locations: Iterable[Location]) -> vol.Schema:
+    """Return the form that offers the account's locations."""
+    options = [
+        SelectOptionDict(value=each.location_id, label=_location_label(each))
+        for each in locations
+    ]
+    return vol.Schema(
+        {
+            vol.Required(CONF_LOCATION_ID, default=NEW_LOCATION): SelectSelector(
+                SelectSelectorConfig(
+                    options=[*options, SelectOptionDict(value=NEW_LOCATION, label="")],
+                    mode=SelectSelectorMode.LIST,
+                    translation_key=CONF_LOCATION_ID,
+                )
+            )
+        }
+    )
+
+
+def _location_label(location: Location) -> str:
+    """Return what a user knows a location by."""
+    address = location.address or PostalAddress()
+    lines = (address.address_line1, address.post_code, address.city)
+    return ", ".join(filter(None, lines)) or location.location_id
+
+
+async def _async_names(
+    hass: HomeAssistant, sources: Sequence[DashboardSource]
+) -> dict[str, str]:
+    """Return the names of those sources that have recorded energy, by statistic id."""
+    recorded = await async_energy_statistics(
+        hass, [source.statistic_id for source in sources]
+    )
+    return {
+        source.statistic_id: source.name or recorded[source.statistic_id]
+        for source in sources
+        if source.statistic_id in recorded
+    }
+
+
+async def _async_labels(
+    hass: HomeAssistant, sources: Sequence[DashboardSource], names: Mapping[str, str]
+) -> dict[str, str]:
+    """Return how the meters step shows its choices, by their values."""
+    texts = await async_get_translations(
+        hass, hass.config.language, "selector", {DOMAIN}
+    )
+    prefix = f"component.{DOMAIN}.selector.{CONF_FLOW}.options"
+    return {
+        _key(
+            source
+        ): f"{names[source.statistic_id]} ({texts[f'{prefix}.{source.flow}']})"
+        for source in sources
+        if source.statistic_id in names
+    }
+
+
+def _key(source: DashboardSource) -> str:
+    """Return the value of a source in the meters step."""
+    return f"{source.flow}:{source.statistic_id}"
+
+
+def _meters_schema(labels: Mapping[str, str]) -> vol.Schema:
+    """Return the form that offers the sources of the energy dashboard."""
+    return vol.Schema(
+        {
+            vol.Required(CONF_METERS, default=list(labels)): SelectSelector(
+                SelectSelectorConfig(
+                    options=[
+                        SelectOptionDict(value=value, label=label)
+                        for value, label in labels.items()
+                    ],
+                    multiple=True,
+                    mode=SelectSelectorMode.LIST,
+                )
+            ),
+            vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): _HISTORY_SELECTOR,
+            vol.Required(CONF_LINK_DASHBOARD, default=True): BooleanSelector(),
+        }
+    )
+
+
+def _without_vanished(
+    user_input: Mapping[str, Any], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return an answer to the meters step without what is no longer offered."""
+    meters = [key for key in user_input[CONF_METERS] if key in labels]
+    return {**user_input, CONF_METERS: meters}

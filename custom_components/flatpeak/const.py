@@ -1,0 +1,29 @@
+"""Names that are shared by the rooms of the Flatpeak integration."""
+
+import logging
+from typing import Final
+
+from homeassistant.util.hass_dict import HassKey
+
+from .api import Token
+
+DOMAIN: Final = "flatpeak"
+LOGGER: Final = logging.getLogger(__package__)
+
+SUBENTRY_TYPE_METER: Final = "meter"
+
+CONF_ACCOUNT_ID: Final = "account_id"
+CONF_API_URL: Final = "api_url"
+CONF_LOCATION_ID: Final = "location_id"
+
+CONF_DEVICE_ID: Final = "device_id"
+CONF_FLOW: Final = "flow"
+CONF_HISTORY: Final = "history"
+CONF_HISTORY_START: Final = "history_start"
+CONF_SOURCE: Final = "source"
+CONF_STATISTIC_ID: Final = "statistic_id"
+
+CONF_LINK_DASHBOARD: Final = "link_dashboard"
+
+# Tokens that a flow has fetched, by account id: setting up the entry takes them over.
+TOKENS: Final[HassKey[dict[str, Token]]] = HassKey(f"{DOMAIN}_tokens")

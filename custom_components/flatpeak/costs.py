@@ -1,0 +1,165 @@
+"""Apportion reported costs to the hours of the energy: pure, all times in UTC.
+
+Energy is in Wh, prices are per kWh, money is in the currency of the report.
+Nothing is rounded.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from math import fsum
+from typing import Final
+
+from .api import CostRow, PriceSlot
+from .intervals import HOUR, EnergyInterval, floor_hour
+
+WH_PER_KWH: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Piece:
+    """Part of an interval that lies in one hour and under one price."""
+
+    start: datetime
+    end: datetime
+    energy_wh: float
+    cost: float
+
+    @property
+    def hour(self) -> datetime:
+        """Return the statistics hour that the piece lies in."""
+        return floor_hour(self.start)
+
+    @property
+    def seconds(self) -> float:
+        """Return how long the piece lasts."""
+        return (self.end - self.start).total_seconds()
+
+
+def apportion(
+    rows: Iterable[CostRow],
+    intervals: Sequence[EnergyInterval],
+    prices: Iterable[PriceSlot],
+    *,
+    until: datetime,
+) -> dict[datetime, float]:
+    """Return the cost of each UTC hour, in the currency of the report rows.
+
+    The borders are those of the report's rows, never of the calendar; rows may
+    come in any order and a repeated row counts once. Each piece of energy first
+    gets its energy times its price, then what is left of the row's cost is spread
+    over the row by energy, or by time where there was none (design, "Costs"); so
+    the pieces of a row sum to its cost even when prices are negative. A row with
+    a cost and no interval (a standing charge) is spread by time up to `until`,
+    the end of the last complete hour. An hour that no row covers is absent.
+    """
+    pieces_of_hours: dict[datetime, list[float]] = defaultdict(list)
+    energy = _Timeline(intervals)
+    slots = _Timeline(list(prices))
+    for row in _in_order(rows):
+        pieces = list(_pieces(row, energy, slots)) or list(_blank(row, until))
+        for piece, rest in zip(pieces, _rest(row, pieces), strict=True):
+            pieces_of_hours[piece.hour].append(piece.cost + rest)
+    return {hour: fsum(costs) for hour, costs in sorted(pieces_of_hours.items())}
+
+
+def _in_order(rows: Iterable[CostRow]) -> list[CostRow]:
+    """Return each row once, oldest first."""
+    return sorted(dict.fromkeys(rows), key=lambda row: (row.start, row.end))
+
+
+class _Timeline[T: (EnergyInterval, PriceSlot)]:
+    """Stretches of time in order, to be asked which of them overlap a window."""
+
+    def __init__(self, stretches: Iterable[T]) -> None:
+        """Put the stretches in order."""
+        self._stretches: list[T] = sorted(stretches, key=_start)
+        self._starts = [stretch.start for stretch in self._stretches]
+        self._ends = [stretch.end for stretch in self._stretches]
+
+    def overlapping(self, start: datetime, end: datetime) -> list[T]:
+        """Return the stretches that share time with the window."""
+        return self._stretches[
+            bisect_right(self._ends, start) : bisect_left(self._starts, end)
+        ]
+
+
+def _start(stretch: EnergyInterval | PriceSlot) -> datetime:
+    """Return where a stretch of time begins."""
+    return stretch.start
+
+
+def _pieces(
+    row: CostRow, energy: _Timeline[EnergyInterval], slots: _Timeline[PriceSlot]
+) -> Iterator[_Piece]:
+    """Yield the pieces of energy in a row, each at the price of its time."""
+    for interval in energy.overlapping(row.start, row.end):
+        start, end = max(interval.start, row.start), min(interval.end, row.end)
+        for begin, finish in _hours(start, end):
+            yield from _priced(
+                interval, slots.overlapping(begin, finish), begin, finish
+            )
+
+
+def _hours(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the parts of a window that lie in one UTC hour each."""
+    while start < end:
+        border = min(floor_hour(start) + HOUR, end)
+        yield start, border
+        start = border
+
+
+def _priced(
+    interval: EnergyInterval,
+    slots: Sequence[PriceSlot],
+    start: datetime,
+    end: datetime,
+) -> Iterator[_Piece]:
+    """Yield a part of an interval, cut where the price changes.
+
+    Where no price is known the energy costs nothing yet: what is left of the
+    row's cost is then spread by energy alone.
+    """
+    borders = sorted(
+        {start, end}
+        | {slot.start for slot in slots if start < slot.start < end}
+        | {slot.end for slot in slots if start < slot.end < end}
+    )
+    for begin, finish in pairwise(borders):
+        energy_wh = interval.energy_wh * ((finish - begin) / interval.length)
+        price = _price_at(slots, begin)
+        yield _Piece(
+            start=begin,
+            end=finish,
+            energy_wh=energy_wh,
+            cost=energy_wh / WH_PER_KWH * price,
+        )
+
+
+def _price_at(slots: Sequence[PriceSlot], instant: datetime) -> float:
+    """Return the price of the slot that the instant lies in, 0 without one."""
+    for slot in slots:
+        if slot.start <= instant < slot.end:
+            return slot.price
+    return 0.0
+
+
+def _blank(row: CostRow, until: datetime) -> Iterator[_Piece]:
+    """Yield the hours of a row that has no energy, but a cost."""
+    if row.cost == 0:
+        return
+    for start, end in _hours(row.start, min(row.end, until)):
+        yield _Piece(start=start, end=end, energy_wh=0.0, cost=0.0)
+
+
+def _rest(row: CostRow, pieces: Sequence[_Piece]) -> list[float]:
+    """Return what each piece gets of the cost that energy times price left over."""
+    rest = fsum([row.cost, *(-piece.cost for piece in pieces)])
+    weights = [piece.energy_wh for piece in pieces]
+    if not any(weights):
+        weights = [piece.seconds for piece in pieces]
+    total = fsum(weights)
+    return [rest * (weight / total) for weight in weights]
