@@ -2,7 +2,8 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -67,11 +68,11 @@ MAX_BATCH_RECORDS: Final = 10_000
 MAX_PRICE_WINDOW: Final = timedelta(days=90)
 PAGE_SIZE: Final = 100
 
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30, connect=10)
+REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 # 10,000 records are 3 MB, which a slow uplink may take a minute to send.
-SUBMIT_TIMEOUT = aiohttp.ClientTimeout(total=180, connect=10)
+SUBMIT_TIMEOUT: Final = aiohttp.ClientTimeout(total=180, connect=10)
 # The longest legitimate answer, 10,000 refused records, is well below it.
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
+MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 # About a millisecond of work at a time for the event loop.
 RECORDS_ENCODED_AT_ONCE: Final = 100
 
@@ -395,9 +396,9 @@ class FlatpeakClient:
         )
 
     async def _exchange(self, request: _Request, authorization: str) -> _Answer:
-        """Do one exchange; of aiohttp's own texts, which hold ids, nothing is kept."""
+        """Do one exchange."""
         started = time.monotonic()
-        try:
+        with _own_errors():
             async with self._session.request(
                 request.method,
                 request.url(self._base_url),
@@ -409,16 +410,6 @@ class FlatpeakClient:
                 middlewares=None if request.method == "GET" else (_send_once,),
             ) as response:
                 answer = await _receive(response)
-        except (
-            TimeoutError,
-            aiohttp.ClientConnectionError,
-            aiohttp.ClientPayloadError,
-        ) as err:
-            raise _no_answer(err) from None
-        except aiohttp.ClientError as err:
-            raise FlatpeakResponseError(
-                f"Flatpeak's answer cannot be read ({type(err).__name__})"
-            ) from None
         duration = time.monotonic() - started
         _LOGGER.debug(
             "%s %s: %s in %.3f s", request.method, request.path, answer.status, duration
@@ -460,7 +451,7 @@ def _get(
     params: Mapping[str, str] | None = None,
     private: tuple[str, ...] = (),
 ) -> _Request:
-    """Return a request that reads, and of which no `private` word is ever shown."""
+    """Return a request that reads; no `private` word of it is ever shown."""
     return _Request(
         method="GET",
         path=path,
@@ -479,7 +470,7 @@ def _post(
     params: Mapping[str, str] | None = None,
     private: tuple[str, ...] = (),
 ) -> _Request:
-    """Return a request with a body."""
+    """Return a request with a body; no `private` word of it is ever shown."""
     return _Request(
         method="POST",
         path=path,
@@ -538,15 +529,25 @@ async def _send_once(
     It does so for every method that it takes to be idempotent, but nothing says that
     Flatpeak counts the same records only once.
     """
-    try:
+    with _own_errors():
         return await handler(request)
-    except aiohttp.ClientConnectionError as err:
-        raise _no_answer(err) from None
 
 
-def _no_answer(err: Exception) -> FlatpeakConnectionError:
-    """Name the kind of trouble only."""
-    return FlatpeakConnectionError(f"Flatpeak cannot be reached ({type(err).__name__})")
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Name the kind of trouble only: aiohttp's texts hold the address with its ids."""
+    try:
+        yield
+    except (
+        TimeoutError,
+        aiohttp.ClientConnectionError,
+        aiohttp.ClientPayloadError,
+    ) as err:
+        text = f"Flatpeak cannot be reached ({type(err).__name__})"
+        raise FlatpeakConnectionError(text) from None
+    except aiohttp.ClientError as err:
+        text = f"Flatpeak's answer cannot be read ({type(err).__name__})"
+        raise FlatpeakResponseError(text) from None
 
 
 async def _receive(response: aiohttp.ClientResponse) -> _Answer:
