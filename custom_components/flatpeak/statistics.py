@@ -59,7 +59,7 @@ async def async_energy_statistics(
     hass: HomeAssistant, statistic_ids: Collection[str]
 ) -> dict[str, str]:
     """Return the names of those statistics that count energy, by their id."""
-    found = await async_list_statistic_ids(hass, set(statistic_ids), "sum")
+    found = await async_list_statistic_ids(hass, set(statistic_ids))
     return {
         statistic["statistic_id"]: statistic["name"]
         or _entity_name(hass, statistic["statistic_id"])

@@ -1,0 +1,237 @@
+"""A home for tests: energy in the recorder, an energy dashboard, the integration."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from homeassistant.components.energy.data import async_get_manager
+from homeassistant.components.recorder.models import (
+    StatisticData,
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import (
+    async_add_external_statistics,
+    async_import_statistics,
+    statistics_during_period,
+)
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry
+from homeassistant.const import CONF_API_KEY
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResult
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+
+from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.statistics import async_written
+
+from .simulator import Simulator
+
+ZONE: Final = "Europe/Berlin"
+HOUR: Final = timedelta(hours=1)
+
+IMPORT: Final = "sensor.grid_import"
+EXPORT: Final = "sensor.grid_export"
+SOLAR: Final = "sensor.solar_production"
+CAR: Final = "sensor.ev_charger"
+
+ADDRESS: Final = {
+    "address_line1": "Lindenstraße 7",
+    "city": "Berlin",
+    "post_code": "10969",
+    "country_code": "DE",
+}
+
+GRID_SOURCE: Final = {
+    "type": "grid",
+    "stat_energy_from": IMPORT,
+    "stat_energy_to": EXPORT,
+    "stat_cost": None,
+    "entity_energy_price": None,
+    "number_energy_price": None,
+    "stat_compensation": None,
+    "entity_energy_price_export": None,
+    "number_energy_price_export": None,
+    "cost_adjustment_day": 0.0,
+}
+SOLAR_SOURCE: Final = {
+    "type": "solar",
+    "stat_energy_from": SOLAR,
+    "config_entry_solar_forecast": None,
+}
+
+
+class Home:
+    """A home in Home Assistant, and its account at a simulated Flatpeak."""
+
+    def __init__(self, hass: HomeAssistant, simulator: Simulator) -> None:
+        """Take the parts that the home is made of."""
+        self.hass = hass
+        self.simulator = simulator
+        self._sums: dict[str, float] = {}
+
+    async def async_prepare(self) -> None:
+        """Settle the home in Berlin, with an energy dashboard that is empty."""
+        await self.hass.config.async_set_time_zone(ZONE)
+        self.hass.config.country = "DE"
+        self.hass.config.currency = "EUR"
+        assert await async_setup_component(self.hass, "energy", {})
+        await self.hass.async_block_till_done()
+
+    async def async_close(self) -> None:
+        """Stop what the integration left running."""
+        for entry in self.hass.config_entries.async_loaded_entries(DOMAIN):
+            await self.hass.config_entries.async_unload(entry.entry_id)
+
+    def add_sensor(self, entity_id: str, *, unique_id: str | None = None) -> None:
+        """Add an energy sensor, registered under a unique id."""
+        name = entity_id.partition(".")[2]
+        er.async_get(self.hass).async_get_or_create(
+            "sensor", "household", unique_id or name, suggested_object_id=name
+        )
+        self.hass.states.async_set(
+            entity_id,
+            "0",
+            {
+                "device_class": "energy",
+                "state_class": "total_increasing",
+                "unit_of_measurement": "kWh",
+                "friendly_name": name.replace("_", " ").capitalize(),
+            },
+        )
+
+    async def async_record(
+        self,
+        statistic_id: str,
+        start: datetime,
+        changes_wh: Iterable[float | None],
+        *,
+        unit: str = "kWh",
+        wh_per_unit: float = 1000,
+    ) -> None:
+        """Record hourly energy from a full hour on; None leaves an hour out."""
+        total = self._sums.get(statistic_id, 0.0)
+        rows = []
+        for number, change in enumerate(changes_wh):
+            if change is None:
+                continue
+            total += change / wh_per_unit
+            rows.append(
+                StatisticData(start=start + number * HOUR, state=total, sum=total)
+            )
+        self._sums[statistic_id] = total
+        self.import_rows(statistic_id, rows, unit=unit)
+        await async_written(self.hass)
+
+    def import_rows(
+        self, statistic_id: str, rows: list[StatisticData], *, unit: str = "kWh"
+    ) -> None:
+        """Import rows of an entity's or an external statistic."""
+        is_entity = "." in statistic_id
+        metadata = StatisticMetaData(
+            has_sum=True,
+            mean_type=StatisticMeanType.NONE,
+            name=None if is_entity else "Meter",
+            source="recorder" if is_entity else statistic_id.partition(":")[0],
+            statistic_id=statistic_id,
+            unit_class="energy",
+            unit_of_measurement=unit,
+        )
+        if is_entity:
+            async_import_statistics(self.hass, metadata, rows)
+        else:
+            async_add_external_statistics(self.hass, metadata, rows)
+
+    async def async_show(
+        self,
+        *sources: Mapping[str, Any],
+        devices: Sequence[str] = (),
+    ) -> None:
+        """Put sources and devices on the energy dashboard."""
+        manager = await async_get_manager(self.hass)
+        await manager.async_update(
+            {
+                "energy_sources": [dict(source) for source in sources],  # type: ignore[misc]  # the keys are those of the dashboard's own types
+                "device_consumption": [
+                    {"stat_consumption": statistic_id} for statistic_id in devices
+                ],
+            }
+        )
+
+    async def async_dashboard(self) -> list[dict[str, Any]]:
+        """Return the sources of the energy dashboard."""
+        data = (await async_get_manager(self.hass)).data
+        return [] if data is None else [dict(each) for each in data["energy_sources"]]
+
+    async def async_begin_flow(self, **account: str) -> FlowResult[Any, Any]:
+        """Begin to set the home up, and return what comes after the first step."""
+        flow = await self.hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": SOURCE_USER}
+        )
+        return await self.async_answer(flow, **self.account_input(**account))
+
+    def account_input(self, **account: str) -> dict[str, Any]:
+        """Return what the first step wants to know."""
+        answers = {
+            "account_id": self.simulator.account_id,
+            CONF_API_KEY: self.simulator.api_key,
+            "api_url": self.simulator.url,
+        } | account
+        return {
+            "account_id": answers["account_id"],
+            CONF_API_KEY: answers[CONF_API_KEY],
+            "server": {"api_url": answers["api_url"]},
+        }
+
+    async def async_answer(
+        self, flow: FlowResult[Any, Any], **answers: Any
+    ) -> FlowResult[Any, Any]:
+        """Answer a step of a flow, and return the next one."""
+        return await self.hass.config_entries.flow.async_configure(
+            flow["flow_id"], answers
+        )
+
+    async def async_set_up(
+        self, *, history: str = "1_year", link_dashboard: bool = True
+    ) -> ConfigEntry[Any]:
+        """Set the home up with all that the dashboard has, and wait for its history."""
+        flow = await self.async_begin_flow()
+        flow = await self.async_answer(flow, location_id="new")
+        flow = await self.async_answer(flow, **ADDRESS)
+        if flow["step_id"] == "tariff":
+            flow = await self.async_answer(flow, tariff="market")
+        assert flow["step_id"] == "meters", flow
+        meters = flow["data_schema"]({"history": history, "link_dashboard": True})
+        flow = await self.async_answer(
+            flow,
+            meters=meters["meters"],
+            history=history,
+            link_dashboard=link_dashboard,
+        )
+        assert flow["type"] == "create_entry", flow
+        await self.async_settle()
+        entry: ConfigEntry[Any] = flow["result"]
+        return entry
+
+    async def async_settle(self) -> None:
+        """Wait until nothing is left to upload or to price."""
+        await self.hass.async_block_till_done(wait_background_tasks=True)
+        await async_written(self.hass)
+
+    async def async_rows(
+        self, statistic_id: str, start: datetime | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the hourly rows of a statistic, energy in Wh."""
+        rows = await get_instance(self.hass).async_add_executor_job(
+            statistics_during_period,
+            self.hass,
+            start or dt_util.utc_from_timestamp(0),
+            None,
+            {statistic_id},
+            "hour",
+            {"energy": "Wh"},
+            {"change", "state", "sum"},
+        )
+        return [dict(row) for row in rows.get(statistic_id, [])]
