@@ -199,6 +199,20 @@ async def test_create_location(client: FlatpeakClient, service: Service) -> None
     assert location == Location.from_dict(LOCATION)
 
 
+async def test_update_location(client: FlatpeakClient, service: Service) -> None:
+    """A location can be given another address."""
+    service.answer("/locations/loc_1", Answer(body=LOCATION))
+
+    location = await client.update_location("loc_1", PostalAddress(city="London"))
+
+    request = service.received[-1]
+    assert (request.method, request.json) == (
+        "PATCH",
+        {"postal_address": {"city": "London"}},
+    )
+    assert location == Location.from_dict(LOCATION)
+
+
 async def test_get_location_and_status(
     client: FlatpeakClient, service: Service
 ) -> None:

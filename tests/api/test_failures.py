@@ -421,6 +421,10 @@ CALLS: dict[str, tuple[Call, tuple[str, ...]]] = {
         lambda client: client.create_location(REFERENCE_ID, ADDRESS),
         SECRETS,
     ),
+    "PATCH /locations/{id}": (
+        lambda client: client.update_location(DEVICE_ID, ADDRESS),
+        (*CREDENTIALS, DEVICE_ID, "Quince", "Wimbleford", "QZ9"),
+    ),
 }
 
 

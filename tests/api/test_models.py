@@ -274,6 +274,7 @@ def test_location() -> None:
         address=PostalAddress(**ADDRESS),
     )
     assert location.has_import_tariff
+    assert not location.has_export_tariff
 
 
 @pytest.mark.parametrize(
@@ -289,12 +290,12 @@ def test_location() -> None:
 )
 def test_connection_status(value: object, status: ConnectionStatus) -> None:
     """A status is trimmed, and unknown where it is new to us."""
-    location = Location.from_dict(
-        {"id": "loc_1", "tariff_status": {"commodity_import": value}}
-    )
+    legs = {"commodity_import": value, "commodity_export": "CONNECTED"}
+    location = Location.from_dict({"id": "loc_1", "tariff_status": legs})
 
-    assert location.tariff_status == {"commodity_import": status}
+    assert location.tariff_status["commodity_import"] is status
     assert location.has_import_tariff is (status is ConnectionStatus.CONNECTED)
+    assert location.has_export_tariff
 
 
 @pytest.mark.parametrize("nothing", [{}, {"tariff_status": []}, {"postal_address": {}}])

@@ -4,7 +4,7 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -168,8 +168,8 @@ class FlatpeakClient:
 
     async def create_device(self, reference_id: str) -> Device:
         """Create a device; Flatpeak does not keep anyone from creating it twice."""
-        request = _post(
-            "/devices", {"reference_id": reference_id}, private=(reference_id,)
+        request = _write(
+            "POST", "/devices", {"reference_id": reference_id}, private=(reference_id,)
         )
         return await self._request(request, Device.from_dict)
 
@@ -192,7 +192,9 @@ class FlatpeakClient:
         """Create a location."""
         lines = address.as_dict()
         body = {"reference_id": reference_id, "postal_address": lines}
-        request = _post("/locations", body, private=(reference_id, *lines.values()))
+        request = _write(
+            "POST", "/locations", body, private=(reference_id, *lines.values())
+        )
         return await self._request(request, Location.from_dict)
 
     async def update_location(
@@ -200,14 +202,12 @@ class FlatpeakClient:
     ) -> Location:
         """Give a location another address."""
         lines = address.as_dict()
-        request = replace(
-            _post(
-                "/locations/{id}",
-                {"postal_address": lines},
-                object_id=location_id,
-                private=tuple(lines.values()),
-            ),
-            method="PATCH",
+        request = _write(
+            "PATCH",
+            "/locations/{id}",
+            {"postal_address": lines},
+            object_id=location_id,
+            private=tuple(lines.values()),
         )
         return await self._request(request, Location.from_dict)
 
@@ -260,7 +260,8 @@ class FlatpeakClient:
         params: dict[str, str] = {"tariff_direction": tariff_direction}
         if aggregation is not None:
             params["aggregation"] = aggregation
-        request = _post(
+        request = _write(
+            "POST",
             "/costs/interval/{id}",
             _window(start, end) | {"tariff_direction": tariff_direction},
             object_id=object_id,
@@ -282,7 +283,7 @@ class FlatpeakClient:
         body = _window(start, end) | {"tariff_direction": tariff_direction}
         if end.astimezone(UTC) - start.astimezone(UTC) > MAX_PRICE_WINDOW:
             raise ValueError("Prices are returned for at most 90 days")
-        request = _post("/prices/{id}", body, object_id=location_id)
+        request = _write("POST", "/prices/{id}", body, object_id=location_id)
         report = await self._request(request, PriceReport.from_dict)
         _check_echo(report.location_id, location_id)
         _check_echo(report.tariff_direction, tariff_direction)
@@ -305,7 +306,7 @@ class FlatpeakClient:
             "contract_end_date": window["end_time"],
             "market_rates": True,
         }
-        return await self._request(_post("/tariffs", body), Tariff.from_dict)
+        return await self._request(_write("POST", "/tariffs", body), Tariff.from_dict)
 
     async def _list[T](
         self, path: str, read_item: Callable[[Json], T], reference_id: str | None
@@ -462,7 +463,8 @@ def _get(
     )
 
 
-def _post(
+def _write(
+    method: str,
     path: str,
     body: Json,
     *,
@@ -472,7 +474,7 @@ def _post(
 ) -> _Request:
     """Return a request with a body; no `private` word of it is ever shown."""
     return _Request(
-        method="POST",
+        method=method,
         path=path,
         object_id=object_id,
         params=params or {},
