@@ -20,7 +20,7 @@ provide_packages() {
 
 # Install packages, or say what is missing and how to get it.
 install_packages() {
-  local as_root=() by_hand="missing: $*; install them, on Debian with: apt-get install $*"
+  local as_root=() by_hand="missing: $*; on Debian: apt-get install $*"
   if ((EUID)); then
     sudo -n true 2>/dev/null || fail "$by_hand"
     as_root=(sudo -n)

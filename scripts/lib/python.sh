@@ -51,7 +51,7 @@ python_from_path() {
 python_from_uv() {
   # Neither among the user's own commands, nor patient where there is no way out.
   export UV_PYTHON_INSTALL_DIR=$ROOT/.python/uv UV_PYTHON_INSTALL_BIN=0 UV_HTTP_RETRIES=1
-  uv python install --quiet 3.14 && usable_interpreter "$(uv python find --managed-python 3.14)"
+  uv python install 3.14 >&2 && usable_interpreter "$(uv python find --managed-python 3.14)"
 }
 
 # One of the three ways: Debian's own packages, unpacked beside the system.
