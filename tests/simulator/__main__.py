@@ -1,13 +1,12 @@
 """Run the simulator by itself: python -m tests.simulator --port 8787."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 import asyncio
-from contextlib import suppress
 from decimal import Decimal
 import signal
 import sys
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .simulator import ACCOUNT_ID, API_KEY, Simulator
 from .tariffs import Dynamic, Flat, Tariff, TwoRate
@@ -28,7 +27,7 @@ def parse_arguments() -> Namespace:
     parser.add_argument("--account-id", default=ACCOUNT_ID)
     parser.add_argument("--api-key", default=API_KEY)
     parser.add_argument(
-        "--time-zone", type=ZoneInfo, help="of every location, whatever its address"
+        "--time-zone", type=time_zone, help="of every location, whatever its address"
     )
     parser.add_argument("--currency", help="of every location, whatever its address")
     parser.add_argument(
@@ -38,6 +37,14 @@ def parse_arguments() -> Namespace:
         help="import tariff that every new location has from the start",
     )
     return parser.parse_args()
+
+
+def time_zone(name: str) -> ZoneInfo:
+    """Return a time zone by name."""
+    try:
+        return ZoneInfo(name)
+    except ZoneInfoNotFoundError as error:
+        raise ArgumentTypeError(f"there is no time zone {name}") from error
 
 
 async def run(arguments: Namespace) -> None:
@@ -54,9 +61,19 @@ async def run(arguments: Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with simulator:
-        print(f"Flatpeak simulator: {simulator.url}")  # noqa: T201
+        print(f"URL:        {simulator.url}")
+        print(f"Account id: {simulator.account_id}")
+        print(f"API key:    {simulator.api_key}", flush=True)
         await stop.wait()
 
 
+def main() -> None:
+    """Run; say plainly when the port is taken."""
+    try:
+        asyncio.run(run(parse_arguments()))
+    except OSError as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    asyncio.run(run(parse_arguments()))
+    main()

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from random import Random
-from typing import Final
+from typing import Final, TypedDict
 from zoneinfo import ZoneInfo
 
 from .clock import Span
@@ -24,6 +24,16 @@ from .tariffs import (
 
 VERSION: Final = "2025-09-14.anode"
 FREE: Final = Flat(price=Decimal(0))
+
+
+class AccountOptions(TypedDict, total=False):
+    """The fields of an account that may be set when it is opened."""
+
+    version: str
+    local_enabled: bool
+    time_zone: ZoneInfo | None
+    currency: str | None
+    first_tariff: Tariff | None
 
 
 class Ids:
@@ -127,9 +137,7 @@ class Account:
         """Return the tariff of a location; refuse when it has none."""
         if connection := location.connections.get(direction):
             return connection
-        raise refused(
-            "no_tariff_connected", f"No tariff is connected for {direction}."
-        )
+        raise refused("no_tariff_connected", f"No tariff is connected for {direction}.")
 
     def slots(
         self, location: Location, direction: Direction, span: Span, now: datetime

@@ -10,11 +10,10 @@ import orjson
 
 from .accounts import Account
 from .errors import ApiError
-from .faults import Fault
-from .objects import Location
+from .faults import Fault, Process
 from .state import STATE
 from .tariffs import Change, Direction, Dynamic, Flat, Tariff, TwoRate
-from .truth import Cost, Energy, Truth, find_truth
+from .truth import Cost, Energy, find_truth
 
 PREFIX: Final = "/_simulator/"
 
@@ -48,6 +47,19 @@ _FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
 }
 
 
+@web.middleware
+async def explain_mistakes(
+    request: web.Request, handler: Process
+) -> web.StreamResponse:
+    """Answer a control request that makes no sense with the reason."""
+    try:
+        return await handler(request)
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        if not request.path.startswith(PREFIX):
+            raise
+        raise ApiError(400, f"{type(error).__name__}: {error}") from error
+
+
 def control_routes() -> list[web.RouteDef]:
     """Return the routes."""
     return [
@@ -63,6 +75,8 @@ def control_routes() -> list[web.RouteDef]:
         web.get(PREFIX + "violations", get_violations),
         web.get(PREFIX + "requests", get_requests),
         web.post(PREFIX + "faults", plan_fault),
+        web.put(PREFIX + "faults", mix_faults),
+        web.delete(PREFIX + "faults", clear_faults),
         web.post(PREFIX + "reset", reset),
     ]
 
@@ -92,7 +106,7 @@ async def get_settings(request: web.Request) -> web.Response:
 async def change_settings(request: web.Request) -> web.Response:
     """Change some settings."""
     settings = request.app[STATE].settings
-    settings.change(**await request.json())
+    settings.change(await request.json())
     return _json(settings.to_json())
 
 
@@ -102,9 +116,7 @@ async def change_account(request: web.Request) -> web.Response:
     body = await request.json()
     account.disabled = body.get("disabled", account.disabled)
     account.local_enabled = body.get("local_enabled", account.local_enabled)
-    return _json(
-        {"disabled": account.disabled, "local_enabled": account.local_enabled}
-    )
+    return _json({"disabled": account.disabled, "local_enabled": account.local_enabled})
 
 
 async def connect_tariff(request: web.Request) -> web.Response:
@@ -170,17 +182,30 @@ async def get_requests(request: web.Request) -> web.Response:
         {"route": route, "status": status, "count": count}
         for (route, status), count in state.requests.counts.items()
     ]
-    records = {
-        account.id: account.meters.counts for account in state.accounts.values()
-    }
-    return _json({"requests": counts, "records": records, "faults": state.faults.injected})
+    records = {account.id: account.meters.counts for account in state.accounts.values()}
+    return _json(
+        {"requests": counts, "records": records, "faults": state.faults.injected}
+    )
 
 
 async def plan_fault(request: web.Request) -> web.Response:
     """Let the next request of a route go wrong."""
     body = await request.json()
-    route, kind = body.pop("route"), body.pop("kind")
-    request.app[STATE].faults.next(route, _FAULTS[kind](**body))
+    request.app[STATE].faults.next(body.pop("route"), _fault(body))
+    return _json({})
+
+
+async def mix_faults(request: web.Request) -> web.Response:
+    """Let requests of any route go wrong at random, from a seed."""
+    body = await request.json()
+    rates = {_fault(fault): fault["rate"] for fault in body["mix"]}
+    request.app[STATE].faults.random(body["seed"], rates)
+    return _json({})
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    """Let nothing go wrong any more."""
+    request.app[STATE].faults.clear()
     return _json({})
 
 
@@ -196,6 +221,12 @@ def read_tariff(raw: dict[str, Any]) -> Tariff:
         name: _FIELDS[name](value) for name, value in raw.items() if name != "kind"
     }
     return _TARIFFS[raw["kind"]](**fields)
+
+
+def _fault(raw: dict[str, Any]) -> Fault:
+    """Return the fault that a JSON object describes."""
+    options = {name: raw[name] for name in raw.keys() - {"kind", "rate"}}
+    return _FAULTS[raw["kind"]](**options)
 
 
 def _leg(request: web.Request) -> tuple[Account, str, Direction]:

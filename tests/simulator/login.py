@@ -1,10 +1,11 @@
 """GET /login, and who may send a request."""
 
+from base64 import b64decode
 from datetime import datetime, timedelta
 import re
 from typing import Final
 
-from aiohttp import BasicAuth, web
+from aiohttp import web
 
 from .accounts import Account
 from .call import Answer, Call
@@ -30,16 +31,13 @@ def login(call: Call) -> Answer:
 
 def log_in(state: State, request: web.Request, now: datetime) -> Token:
     """Return a new token for account id and key; refuse others."""
-    try:
-        auth = BasicAuth.decode(request.headers.get("Authorization", ""))
-    except ValueError as error:
-        raise bad_credentials() from error
-    account = state.accounts.get(auth.login)
-    if account is None or auth.password not in account.api_keys:
+    account_id, api_key = _credentials(request)
+    account = state.accounts.get(account_id)
+    if account is None or api_key not in account.api_keys:
         raise bad_credentials()
     _check_account(account, request)
     life = timedelta(seconds=state.settings.token_life)
-    return state.tokens.issue(account, auth.password, now, life)
+    return state.tokens.issue(account, api_key, now, life)
 
 
 def authorise(state: State, request: web.Request, now: datetime) -> Token:
@@ -47,6 +45,19 @@ def authorise(state: State, request: web.Request, now: datetime) -> Token:
     token = state.tokens.use(bearer(request), now)
     _check_account(token.account, request)
     return token
+
+
+def _credentials(request: web.Request) -> tuple[str, str]:
+    """Return user and password of HTTP Basic; refuse anything else."""
+    scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
+    try:
+        text = b64decode(encoded, validate=True).decode()
+    except ValueError as error:
+        raise bad_credentials() from error
+    account_id, colon, api_key = text.partition(":")
+    if scheme != "Basic" or not colon:
+        raise bad_credentials()
+    return account_id, api_key
 
 
 def _check_account(account: Account, request: web.Request) -> None:

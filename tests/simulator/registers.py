@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .clock import DAY, Instant, Span
+from .clock import DAY, Span
 
 
 class Reading(NamedTuple):

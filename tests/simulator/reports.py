@@ -51,7 +51,7 @@ class Row:
         self.trust += energy * confidence
         self.has_readings = True
 
-    def absorb(self, other: "Row") -> None:
+    def absorb(self, other: Row) -> None:
         """Count what another row counts."""
         self.energy += other.energy
         self.cost += other.cost

@@ -13,7 +13,7 @@ import orjson
 from . import connections, costs, directory, submissions
 from .accounts import VERSION, Account
 from .call import Answer, Call, Handler
-from .control import PREFIX, control_routes
+from .control import PREFIX, control_routes, explain_mistakes
 from .errors import ApiError, refused
 from .faults import ISSUED, Process
 from .login import VERSION_HEADER, authorise, log_in, login
@@ -60,7 +60,7 @@ RECORD_BY_RECORD: Final = frozenset({"submitInterval"})
 def make_app(state: State) -> web.Application:
     """Build the application around a state."""
     app = web.Application(
-        middlewares=[log_requests, answer_in_json, inject_faults],
+        middlewares=[log_requests, answer_in_json, explain_mistakes, inject_faults],
         client_max_size=LARGEST_BODY,
     )
     app[STATE] = state

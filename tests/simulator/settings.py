@@ -1,10 +1,11 @@
 """How the simulated service behaves where the documents leave it open."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from .errors import ApiError
+from jsonschema_rs import Draft202012Validator
 
 
 class Duplicates(StrEnum):
@@ -45,12 +46,28 @@ class Settings:
         """Return the settings by name."""
         return asdict(self)
 
-    def change(self, **changes: Any) -> None:
-        """Change settings by name; enums may be given as text."""
-        if unknown := changes.keys() - asdict(self).keys():
-            raise ApiError(400, f"{min(unknown)} is not a setting")
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change the settings that a JSON object names."""
+        SCHEMA.validate(changes)
         for name, value in changes.items():
             setattr(self, name, _ENUMS[name](value) if name in _ENUMS else value)
 
 
-_ENUMS = {"duplicates": Duplicates, "empty_rows": EmptyRows}
+_ENUMS: Final = {"duplicates": Duplicates, "empty_rows": EmptyRows}
+SCHEMA: Final = Draft202012Validator(
+    {
+        "type": "object",
+        "properties": {
+            "strict": {"type": "boolean"},
+            "token_life": {"type": "integer", "minimum": 1},
+            "processing_delay": {"type": ["number", "null"], "minimum": 0},
+            "duplicates": {"enum": list(Duplicates)},
+            "whole_watt_hours": {"type": "boolean"},
+            "empty_rows": {"enum": list(EmptyRows)},
+            "max_report_days": {"type": "integer", "minimum": 1},
+            "location_includes_devices": {"type": "boolean"},
+            "connect_delay": {"type": "number", "minimum": 0},
+        },
+        "additionalProperties": False,
+    }
+)

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from functools import cache
-from typing import Any, Final
+from typing import Final, Unpack
 
 from aiohttp import web
 
-from .accounts import Account, Ids
+from .accounts import Account, AccountOptions, Ids
 from .clock import Clock
 from .errors import not_found
 from .faults import Faults
@@ -40,10 +40,12 @@ class State:
         """Return the document that requests are checked against."""
         return _contract(strict=self.settings.strict)
 
-    def add_account(self, account_id: str, api_key: str, **options: Any) -> Account:
+    def add_account(
+        self, account_id: str, *api_keys: str, **options: Unpack[AccountOptions]
+    ) -> Account:
         """Open an account."""
         account = Account(
-            id=account_id, api_keys=frozenset({api_key}), ids=self.ids, **options
+            id=account_id, api_keys=frozenset(api_keys), ids=self.ids, **options
         )
         self.accounts[account_id] = account
         return account

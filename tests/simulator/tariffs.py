@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, NamedTuple, override
 from zlib import crc32
 
@@ -31,10 +32,12 @@ CERTAIN: Final = Decimal(1)
 FORECAST: Final = Decimal("0.7")
 
 # Day-ahead markets in small: cheap nights and noons, dear evenings, in 0.00001 per kWh by UTC hour.
+# fmt: off
 _CURVE: Final = (
-    (11000, 9500, 8500, 8000, 8500, 11000, 17000, 22000, 21000, 17000, 12000, 9000)
-    + (7500, 7000, 8500, 13000, 22000, 30000, 32000, 28000, 22000, 18000, 15000, 12500)
+    11000, 9500, 8500, 8000, 8500, 11000, 17000, 22000, 21000, 17000, 12000, 9000,
+    7500, 7000, 8500, 13000, 22000, 30000, 32000, 28000, 22000, 18000, 15000, 12500,
 )
+# fmt: on
 _SPREAD: Final = 16000
 
 
@@ -122,9 +125,7 @@ class TwoRate(Tariff):
             yield PriceSlot(at, end, switches[current - 1][1], CERTAIN)
             at = end
 
-    def _switches(
-        self, span: Span, zone: tzinfo
-    ) -> Iterator[tuple[Instant, Decimal]]:
+    def _switches(self, span: Span, zone: tzinfo) -> Iterator[tuple[Instant, Decimal]]:
         """Yield the changes of the price from the day before a span to the day after it."""
         day = local_date(span.start, zone) - timedelta(days=1)
         last = local_date(span.end, zone) + timedelta(days=1)
@@ -214,7 +215,7 @@ def _cut(slot: PriceSlot, span: Span) -> Iterator[Span]:
     """Yield the parts of a slot before, in and after a span."""
     inner = [border for border in span if slot.start < border < slot.end]
     borders = [slot.start, *inner, slot.end]
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in pairwise(borders):
         yield Span(start, end)
 
 

@@ -54,7 +54,9 @@ class Tokens:
     ) -> Token:
         """Hand out a new token; those before stay valid."""
         if any(
-            token.api_key == api_key and token.is_fresh(now)
+            token.account is account
+            and token.api_key == api_key
+            and token.is_fresh(now)
             for token in self._tokens.values()
         ):
             self._violations.add(now, Violation.EARLY_LOGIN, "A token was still fresh.")
