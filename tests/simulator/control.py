@@ -52,11 +52,11 @@ async def explain_mistakes(
     request: web.Request, handler: Process
 ) -> web.StreamResponse:
     """Answer a control request that makes no sense with the reason."""
+    if not request.path.startswith(PREFIX):
+        return await handler(request)
     try:
         return await handler(request)
     except (ArithmeticError, KeyError, TypeError, ValueError) as error:
-        if not request.path.startswith(PREFIX):
-            raise
         raise ApiError(400, f"{type(error).__name__}: {error}") from error
 
 
@@ -106,7 +106,7 @@ async def get_settings(request: web.Request) -> web.Response:
 async def change_settings(request: web.Request) -> web.Response:
     """Change some settings."""
     settings = request.app[STATE].settings
-    settings.change(await request.json())
+    settings.change(**await request.json())
     return _json(settings.to_json())
 
 

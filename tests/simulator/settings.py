@@ -1,6 +1,5 @@
 """How the simulated service behaves where the documents leave it open."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -46,8 +45,8 @@ class Settings:
         """Return the settings by name."""
         return asdict(self)
 
-    def change(self, changes: Mapping[str, Any]) -> None:
-        """Change the settings that a JSON object names."""
+    def change(self, **changes: Any) -> None:
+        """Change some settings by name; enums may be given as text."""
         SCHEMA.validate(changes)
         for name, value in changes.items():
             setattr(self, name, _ENUMS[name](value) if name in _ENUMS else value)

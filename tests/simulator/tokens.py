@@ -1,6 +1,5 @@
 """Bearer tokens: what a login hands out and a request must carry."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 import secrets
@@ -13,6 +12,8 @@ from .errors import bad_credentials
 from .violations import Violation, Violations
 
 RENEWAL_SHARE: Final = 0.9
+# Requests that were on their way when the first one was refused are excused.
+GRACE: Final = timedelta(seconds=1)
 
 
 @dataclass(kw_only=True)
@@ -47,7 +48,7 @@ class Tokens:
         """Begin with none."""
         self._violations = violations
         self._tokens: dict[str, Token] = {}
-        self._dead_uses: Counter[str] = Counter()
+        self._refused: dict[str, datetime] = {}
 
     def issue(
         self, account: Account, api_key: str, now: datetime, life: timedelta
@@ -75,8 +76,8 @@ class Tokens:
         token = self._tokens.get(value)
         if token is not None and token.is_alive(now):
             return token
-        self._dead_uses[value] += 1
-        if value and self._dead_uses[value] > 1:
+        refused = self._refused.setdefault(value, now)
+        if value and now - refused > GRACE:
             self._violations.add(
                 now, Violation.DEAD_TOKEN, "A token was used after it was refused."
             )
