@@ -25,3 +25,25 @@ step() {
   tenths=$(((${EPOCHREALTIME/[.,]/} - started) / 100000))
   printf '  %s (%d.%d s)\n' "$RESULT" $((tenths / 10)) $((tenths % 10))
 }
+
+failed=()
+
+# Run a command as a step that may fail: the next ones still run, and settle ends the script.
+attempt() {
+  step "$1" note_failure "$@"
+}
+
+# Run a command; if it fails, note its name.
+note_failure() {
+  "${@:2}" && return
+  RESULT=failed
+  failed+=("$1")
+}
+
+# End the script with the names of the steps that failed, if any did.
+settle() {
+  local names
+  ((${#failed[@]})) || return 0
+  printf -v names ', %s' "${failed[@]}"
+  fail "failed: ${names:2}"
+}
