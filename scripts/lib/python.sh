@@ -22,6 +22,7 @@ provide_tools() {
 
 # Make .tools with the machine's own Python.
 make_tools() {
+  rm -f .tools/complete
   rm -rf .tools
   python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null ||
     install_packages python3-venv
