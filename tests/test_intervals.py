@@ -1,0 +1,300 @@
+"""From statistics rows to intervals: gaps, debts, cuts, clock changes."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from math import fsum, isclose
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, strategies as st
+import pytest
+
+from custom_components.flatpeak.intervals import (
+    HOUR,
+    EnergyInterval,
+    EnergyRow,
+    Run,
+    floor_hour,
+    to_intervals,
+)
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def hour(number: int) -> datetime:
+    """Return the start of an hour, counted from the beginning."""
+    return START + number * HOUR
+
+
+def row(number: int, change_wh: float, *, is_first: bool = False) -> EnergyRow:
+    """Return the row of an hour."""
+    return EnergyRow(start=hour(number), change_wh=change_wh, is_first=is_first)
+
+
+def interval(start: int, end: int, energy_wh: float) -> EnergyInterval:
+    """Return an interval from one hour's start to another's."""
+    return EnergyInterval(start=hour(start), end=hour(end), energy_wh=energy_wh)
+
+
+def run(end: int, *intervals: EnergyInterval, carry_wh: float = 0.0) -> Run:
+    """Return a run that ends where an hour starts."""
+    return Run(intervals=intervals, position=hour(end), carry_wh=carry_wh)
+
+
+@pytest.mark.parametrize(
+    ("instant", "expected"),
+    [
+        (hour(5), hour(5)),
+        (hour(5) + timedelta(microseconds=1), hour(5)),
+        (hour(6) - timedelta(microseconds=1), hour(5)),
+    ],
+)
+def test_the_hour_of_an_instant(instant: datetime, expected: datetime) -> None:
+    """An instant lies in the hour that began last."""
+    assert floor_hour(instant) == expected
+
+
+def test_an_interval_knows_its_length() -> None:
+    """The length is the time between the borders."""
+    assert interval(2, 5, 1.0).length == timedelta(hours=3)
+
+
+def test_each_row_becomes_an_interval() -> None:
+    """Rows of adjacent hours become intervals of these hours, unchanged."""
+    rows = [row(0, 100.0), row(1, 0.0), row(2, 0.1)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        3, interval(0, 1, 100.0), interval(1, 2, 0.0), interval(2, 3, 0.1)
+    )
+
+
+def test_without_rows_nothing_moves() -> None:
+    """Position and debt stay where they are."""
+    assert to_intervals([], position=hour(4), carry_wh=-5.0) == run(4, carry_wh=-5.0)
+
+
+def test_rows_come_in_any_order() -> None:
+    """Rows are put in order before they are joined."""
+    rows = [row(2, 3.0), row(0, 1.0), row(1, 2.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        3, interval(0, 1, 1.0), interval(1, 2, 2.0), interval(2, 3, 3.0)
+    )
+
+
+def test_of_repeated_rows_the_last_counts() -> None:
+    """A row that was read again replaces the one before."""
+    rows = [row(0, 1.0), row(1, 2.0), row(0, 5.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        2, interval(0, 1, 5.0), interval(1, 2, 2.0)
+    )
+
+
+def test_rows_before_the_position_are_done() -> None:
+    """The row that ends at the position is done, the one that begins there is not."""
+    rows = [row(0, 1.0), row(1, 2.0), row(2, 3.0)]
+
+    assert to_intervals(rows, position=hour(2)) == run(3, interval(2, 3, 3.0))
+
+
+def test_the_change_after_a_gap_spans_the_gap() -> None:
+    """The energy of hours without rows is spread over them."""
+    rows = [row(0, 1.0), row(5, 60.0), row(6, 2.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        7, interval(0, 1, 1.0), interval(1, 6, 60.0), interval(6, 7, 2.0)
+    )
+
+
+def test_a_gap_at_the_position_is_spanned() -> None:
+    """A gap between two runs is no different from one inside a run."""
+    assert to_intervals([row(5, 60.0)], position=hour(1)) == run(
+        6, interval(1, 6, 60.0)
+    )
+
+
+def test_the_first_row_of_a_statistic_spans_no_gap() -> None:
+    """Before its first row a statistic counted nothing."""
+    rows = [row(5, 60.0, is_first=True), row(6, 2.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        7, interval(5, 6, 60.0), interval(6, 7, 2.0)
+    )
+
+
+def test_the_first_row_of_a_statistic_can_carry_a_debt() -> None:
+    """A statistic may begin with a negative change, as any row may."""
+    rows = [row(5, -60.0, is_first=True), row(6, 100.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        7, interval(5, 6, 0.0), interval(6, 7, 40.0)
+    )
+
+
+def test_a_negative_change_is_carried_until_it_is_made_up_for() -> None:
+    """A debt lowers as many of the following intervals as it takes."""
+    rows = [row(0, 10.0), row(1, -25.0), row(2, 10.0), row(3, 10.0), row(4, 10.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        5,
+        interval(0, 1, 10.0),
+        interval(1, 2, 0.0),
+        interval(2, 3, 0.0),
+        interval(3, 4, 0.0),
+        interval(4, 5, 5.0),
+    )
+
+
+def test_a_debt_that_is_left_goes_on() -> None:
+    """What is not made up for is handed to the next run, which goes on with it."""
+    first = to_intervals([row(0, -25.0)], position=hour(0), carry_wh=-5.0)
+    assert first == run(1, interval(0, 1, 0.0), carry_wh=-30.0)
+
+    second = to_intervals(
+        [row(1, 40.0)], position=first.position, carry_wh=first.carry_wh
+    )
+    assert second == run(2, interval(1, 2, 10.0))
+
+
+def test_a_debt_after_a_gap_is_carried_too() -> None:
+    """The interval over a gap at whose end the meter was lower holds nothing."""
+    rows = [row(0, 10.0), row(9, -7.0), row(10, 10.0)]
+
+    assert to_intervals(rows, position=hour(0)) == run(
+        11, interval(0, 1, 10.0), interval(1, 10, 0.0), interval(10, 11, 3.0)
+    )
+
+
+CHANGES = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False)
+
+
+@st.composite
+def series(draw: st.DrawFn) -> list[EnergyRow]:
+    """Draw the rows of a statistic: with gaps, resets and negative steps, in order."""
+    steps = draw(
+        st.lists(st.tuples(st.integers(1, 1000) | st.just(1), CHANGES), max_size=30)
+    )
+    begins = draw(st.booleans())
+    rows: list[EnergyRow] = []
+    number = draw(st.integers(0, 3)) - 1
+    for step, change_wh in steps:
+        number += step
+        rows.append(row(number, change_wh, is_first=begins and not rows))
+    return rows
+
+
+DEBTS = st.floats(min_value=-1e6, max_value=0.0)
+
+
+@given(series(), DEBTS)
+def test_every_watt_hour_counts_once(rows: list[EnergyRow], carry_wh: float) -> None:
+    """The energy of all intervals and the debt left are the sum of all changes."""
+    result = to_intervals(rows, position=START, carry_wh=carry_wh)
+
+    found = fsum([*(each.energy_wh for each in result.intervals), result.carry_wh])
+    changes = fsum([carry_wh, *(each.change_wh for each in rows)])
+    # A small difference of large changes is as exact as these.
+    largest = max((abs(each.change_wh) for each in rows), default=1.0)
+    assert isclose(found, changes, rel_tol=1e-9, abs_tol=1e-9 * max(largest, 1.0))
+    assert result.carry_wh <= 0
+
+
+@given(series(), DEBTS)
+def test_intervals_are_adjacent(rows: list[EnergyRow], carry_wh: float) -> None:
+    """Intervals are not negative, do not overlap, span gaps and end with their row."""
+    result = to_intervals(rows, position=START, carry_wh=carry_wh)
+
+    assert all(each.energy_wh >= 0 for each in result.intervals)
+    assert [each.end for each in result.intervals] == [
+        each.start + HOUR for each in rows
+    ]
+    for before, after in pairwise(result.intervals):
+        assert after.start == before.end
+    if rows:
+        first = rows[0].start if rows[0].is_first else START
+        assert result.intervals[0].start == first
+        assert result.position == result.intervals[-1].end
+
+
+@given(st.data(), series(), DEBTS)
+def test_a_series_may_be_cut_anywhere(
+    data: st.DataObject, rows: list[EnergyRow], carry_wh: float
+) -> None:
+    """Runs that go on from each other's position and debt are the same as one run.
+
+    Each later run reads everything again, as after a restart.
+    """
+    whole = to_intervals(rows, position=START, carry_wh=carry_wh)
+    cuts = data.draw(st.lists(st.integers(0, len(rows)), max_size=5).map(sorted))
+
+    intervals: list[EnergyInterval] = []
+    position = START
+    for cut in [*cuts, len(rows)]:
+        part = to_intervals(rows[:cut], position=position, carry_wh=carry_wh)
+        intervals += part.intervals
+        position, carry_wh = part.position, part.carry_wh
+
+    assert Run(intervals=tuple(intervals), position=position, carry_wh=carry_wh) == (
+        whole
+    )
+
+
+@given(st.data(), series(), DEBTS)
+def test_disorder_changes_nothing(
+    data: st.DataObject, rows: list[EnergyRow], carry_wh: float
+) -> None:
+    """Rows out of order and rows that come twice give the same intervals."""
+    repeated = data.draw(st.lists(st.sampled_from(rows)) if rows else st.just([]))
+    muddle = data.draw(st.permutations([*rows, *repeated]))
+
+    assert to_intervals(muddle, position=START, carry_wh=carry_wh) == to_intervals(
+        rows, position=START, carry_wh=carry_wh
+    )
+
+
+DAYS = [
+    pytest.param("Europe/London", date(2026, 3, 29), 23, id="London, spring"),
+    pytest.param("Europe/London", date(2026, 10, 25), 25, id="London, autumn"),
+    pytest.param("Europe/Berlin", date(2026, 3, 29), 23, id="Berlin, spring"),
+    pytest.param("Europe/Berlin", date(2026, 10, 25), 25, id="Berlin, autumn"),
+    # Half an hour is left out or comes twice: the day's border moves inside the hour.
+    pytest.param("Australia/Lord_Howe", date(2026, 10, 4), 24, id="Lord Howe, spring"),
+    pytest.param("Australia/Lord_Howe", date(2026, 4, 5), 25, id="Lord Howe, autumn"),
+    pytest.param("Asia/Kolkata", date(2026, 3, 29), 25, id="Kolkata"),
+]
+
+
+@pytest.mark.parametrize(("zone", "day", "hours"), DAYS)
+def test_days_of_any_length(zone: str, day: date, hours: int) -> None:
+    """Each UTC hour that a local day touches has an interval of one hour."""
+    start, end = (
+        datetime.combine(each, time(), ZoneInfo(zone)).astimezone(UTC)
+        for each in (day, day + timedelta(days=1))
+    )
+    position = floor_hour(start)
+    rows: list[EnergyRow] = []
+    while (now := position + len(rows) * HOUR) < end:
+        rows.append(EnergyRow(start=now, change_wh=len(rows) + 1.0, is_first=False))
+
+    result = to_intervals(rows, position=position)
+
+    assert [each.energy_wh for each in result.intervals] == list(range(1, hours + 1))
+    assert {each.length for each in result.intervals} == {HOUR}
+    assert {each.start.tzinfo for each in result.intervals} == {UTC}
+    assert (result.intervals[0].start, result.position) == (
+        position,
+        position + hours * HOUR,
+    )
+    assert result.position - HOUR < end <= result.position
+
+
+def test_a_gap_over_a_clock_change_is_spanned() -> None:
+    """The hours that Berlin's clock skipped are no energy of their own."""
+    berlin = ZoneInfo("Europe/Berlin")
+    before = datetime(2026, 3, 29, 1, tzinfo=berlin).astimezone(UTC)
+    after = datetime(2026, 3, 29, 3, tzinfo=berlin).astimezone(UTC)
+    rows = [EnergyRow(start=after, change_wh=8.0, is_first=False)]
+
+    assert to_intervals(rows, position=before).intervals == (
+        EnergyInterval(start=before, end=before + 2 * HOUR, energy_wh=8.0),
+    )
