@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.statistics import async_written
 from homeassistant.components.energy.data import async_get_manager
 from homeassistant.components.recorder.models import (
     StatisticData,
@@ -18,14 +20,10 @@ from homeassistant.components.recorder.statistics import (
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResult
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
-
-from custom_components.flatpeak.const import DOMAIN
-from custom_components.flatpeak.statistics import async_written
 
 from .simulator import Simulator
 
@@ -61,6 +59,9 @@ SOLAR_SOURCE: Final = {
     "stat_energy_from": SOLAR,
     "config_entry_solar_forecast": None,
 }
+
+type Flow = Any
+"""A step of a flow. Core's types do not tell which of its fields a step has."""
 
 
 class Home:
@@ -165,7 +166,7 @@ class Home:
         data = (await async_get_manager(self.hass)).data
         return [] if data is None else [dict(each) for each in data["energy_sources"]]
 
-    async def async_begin_flow(self, **account: str) -> FlowResult[Any, Any]:
+    async def async_begin_flow(self, **account: str) -> Flow:
         """Begin to set the home up, and return what comes after the first step."""
         flow = await self.hass.config_entries.flow.async_init(
             DOMAIN, context={"source": SOURCE_USER}
@@ -185,9 +186,7 @@ class Home:
             "server": {"api_url": answers["api_url"]},
         }
 
-    async def async_answer(
-        self, flow: FlowResult[Any, Any], **answers: Any
-    ) -> FlowResult[Any, Any]:
+    async def async_answer(self, flow: Flow, **answers: Any) -> Flow:
         """Answer a step of a flow, and return the next one."""
         return await self.hass.config_entries.flow.async_configure(
             flow["flow_id"], answers
