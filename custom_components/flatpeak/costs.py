@@ -26,7 +26,13 @@ class _Piece:
     start: datetime
     end: datetime
     energy_wh: float
-    cost: float
+    price: float | None
+    """None where no price is known."""
+
+    @property
+    def cost(self) -> float:
+        """Return what the energy costs at its price, nothing yet without one."""
+        return 0.0 if self.price is None else self.energy_wh / WH_PER_KWH * self.price
 
     @property
     def hour(self) -> datetime:
@@ -51,10 +57,11 @@ def apportion(
     The borders are those of the report's rows, never of the calendar; rows may
     come in any order and a repeated row counts once. Each piece of energy first
     gets its energy times its price, then what is left of the row's cost is spread
-    over the row by energy, or by time where there was none (design, "Costs"); so
-    the pieces of a row sum to its cost even when prices are negative. A row with
-    a cost and no interval (a standing charge) is spread by time up to `until`,
-    the end of the last complete hour. An hour that no row covers is absent.
+    over the row: by the energy whose price is not known, else by all energy, or by
+    time where there was none (design, "Costs"). So the pieces of a row sum to its
+    cost even when prices are negative. A row with a cost and no interval (a
+    standing charge) is spread by time up to `until`, the end of the last complete
+    hour. An hour that no row covers is absent.
     """
     pieces_of_hours: dict[datetime, list[float]] = defaultdict(list)
     energy = _Timeline(intervals)
@@ -118,33 +125,27 @@ def _priced(
     start: datetime,
     end: datetime,
 ) -> Iterator[_Piece]:
-    """Yield a part of an interval, cut where the price changes.
-
-    Where no price is known the energy costs nothing yet: what is left of the
-    row's cost is then spread by energy alone.
-    """
+    """Yield a part of an interval, cut where the price changes."""
     borders = sorted(
         {start, end}
         | {slot.start for slot in slots if start < slot.start < end}
         | {slot.end for slot in slots if start < slot.end < end}
     )
     for begin, finish in pairwise(borders):
-        energy_wh = interval.energy_wh * ((finish - begin) / interval.length)
-        price = _price_at(slots, begin)
         yield _Piece(
             start=begin,
             end=finish,
-            energy_wh=energy_wh,
-            cost=energy_wh / WH_PER_KWH * price,
+            energy_wh=interval.energy_wh * ((finish - begin) / interval.length),
+            price=_price_at(slots, begin),
         )
 
 
-def _price_at(slots: Sequence[PriceSlot], instant: datetime) -> float:
-    """Return the price of the slot that the instant lies in, 0 without one."""
+def _price_at(slots: Sequence[PriceSlot], instant: datetime) -> float | None:
+    """Return the price of the slot that the instant lies in, None without one."""
     for slot in slots:
         if slot.start <= instant < slot.end:
             return slot.price
-    return 0.0
+    return None
 
 
 def _blank(row: CostRow, until: datetime) -> Iterator[_Piece]:
@@ -152,14 +153,25 @@ def _blank(row: CostRow, until: datetime) -> Iterator[_Piece]:
     if row.cost == 0:
         return
     for start, end in _hours(row.start, min(row.end, until)):
-        yield _Piece(start=start, end=end, energy_wh=0.0, cost=0.0)
+        yield _Piece(start=start, end=end, energy_wh=0.0, price=None)
 
 
 def _rest(row: CostRow, pieces: Sequence[_Piece]) -> list[float]:
     """Return what each piece gets of the cost that energy times price left over."""
     rest = fsum([row.cost, *(-piece.cost for piece in pieces)])
-    weights = [piece.energy_wh for piece in pieces]
-    if not any(weights):
-        weights = [piece.seconds for piece in pieces]
+    weights = _weights(pieces)
     total = fsum(weights)
     return [rest * (weight / total) for weight in weights]
+
+
+def _weights(pieces: Sequence[_Piece]) -> list[float]:
+    """Return by what a rest is spread over the pieces of a row.
+
+    What known prices leave over is the cost of the energy without a price. Only
+    where all energy has a price, or there is none, does it concern the whole row.
+    """
+    unpriced = [piece.energy_wh if piece.price is None else 0.0 for piece in pieces]
+    if any(unpriced):
+        return unpriced
+    energy = [piece.energy_wh for piece in pieces]
+    return energy if any(energy) else [piece.seconds for piece in pieces]
