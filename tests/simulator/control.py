@@ -171,8 +171,9 @@ async def set_standing_charge(request: web.Request) -> web.Response:
 async def get_violations(request: web.Request) -> web.Response:
     """Tell what clients did wrong: how often, and the latest."""
     violations = request.app[STATE].violations
+    counts = {kind.value: count for kind, count in violations.counts.items()}
     latest = [incident._asdict() for incident in violations.latest]
-    return _json({"counts": violations.counts, "latest": latest})
+    return _json({"counts": counts, "latest": latest})
 
 
 async def get_requests(request: web.Request) -> web.Response:

@@ -14,6 +14,7 @@ from .state import State
 from .tokens import Token, bearer
 
 VERSION_HEADER: Final = "Flatpeak-Version"
+VERSION_USED: Final = web.RequestKey("version_used", str)
 VERSION_PATTERN: Final = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 
 
@@ -64,9 +65,11 @@ def _check_account(account: Account, request: web.Request) -> None:
     """Refuse a disabled account and a version older than the account's own."""
     if account.disabled:
         raise refused("account_disabled", "The account is disabled.")
+    request[VERSION_USED] = account.version
     asked = request.headers.get(VERSION_HEADER, account.version)
     if not VERSION_PATTERN.fullmatch(asked) or asked < account.version:
         raise refused(
             "api_version_not_supported",
             f"The account's version is {account.version}; it cannot go back to {asked}.",
         )
+    request[VERSION_USED] = asked

@@ -11,12 +11,12 @@ from aiohttp import web
 import orjson
 
 from . import connections, costs, directory, submissions
-from .accounts import VERSION, Account
+from .accounts import VERSION
 from .call import Answer, Call, Handler
 from .control import PREFIX, control_routes, explain_mistakes
 from .errors import ApiError, refused
 from .faults import ISSUED, Process
-from .login import VERSION_HEADER, authorise, log_in, login
+from .login import VERSION_HEADER, VERSION_USED, authorise, log_in, login
 from .request_log import Entry
 from .state import STATE, State
 from .tokens import TOKENS
@@ -24,7 +24,6 @@ from .validation import INVALID_REQUEST, Operation
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
 UNKNOWN_ROUTE: Final = "(unknown)"
-ACCOUNT: Final = web.RequestKey("account", Account)
 REPORTS: Final = ("/costs/", "/prices/")
 WINDOW: Final = re.compile(rb'"(start|end)_time":\s*"[^"]*"')
 
@@ -123,7 +122,7 @@ async def serve(operation_id: str, request: web.Request) -> web.StreamResponse:
         answer = _refusal(error, now)
     operation.check_answer(*answer)
     response = _json(answer)
-    response.headers[VERSION_HEADER.lower()] = _version(request)
+    response.headers[VERSION_HEADER.lower()] = request.get(VERSION_USED, VERSION)
     return response
 
 
@@ -136,7 +135,6 @@ async def _call(
         request[ISSUED] = token.value
     else:
         token = authorise(state, request, now)
-    request[ACCOUNT] = token.account
     return Call(
         state=state,
         token=token,
@@ -173,13 +171,6 @@ def _route(request: web.Request) -> str:
     resource = request.match_info.route.resource
     path = resource.canonical if resource else UNKNOWN_ROUTE
     return f"{request.method} {path}"
-
-
-def _version(request: web.Request) -> str:
-    """Return the version an answer is in."""
-    account = request.get(ACCOUNT)
-    default = account.version if account else VERSION
-    return request.headers.get(VERSION_HEADER, default)
 
 
 def _refusal(error: ApiError, now: datetime) -> Answer:
