@@ -7,12 +7,13 @@ cannot be read back from Flatpeak.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Self, override
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 
+from .api import FlatpeakError
 from .const import DOMAIN
 from .intervals import EnergyInterval
 
@@ -224,21 +225,55 @@ type Refusals = Mapping[str, Iterable[Refusal]]
 """Refused records by device id."""
 
 
+class JournalError(FlatpeakError):
+    """Report that the journal is not on disk: nothing may be sent then."""
+
+    default_message = "What is sent to Flatpeak cannot be noted on disk"
+
+
+class _JournalStore(Store[dict[str, Any]]):
+    """A store that has written when it says so.
+
+    Home Assistant's own only logs that it could not write, and waits with the
+    writing when Home Assistant is about to stop.
+    """
+
+    _is_written = False
+
+    @override
+    async def async_save(self, data: dict[str, Any]) -> None:
+        """Write to disk now, raise JournalError when that fails."""
+        self._is_written = False
+        await super().async_save(data)
+        # Does nothing unless the writing waits for the end of Home Assistant.
+        await self._async_handle_write_data()  # type: ignore[no-untyped-call]  # not annotated there
+        if not self._is_written:
+            raise JournalError
+
+    @override
+    async def _async_write_data(self, data: dict[str, Any]) -> None:
+        """Write to disk, and remember that it went well."""
+        await super()._async_write_data(data)
+        self._is_written = True
+
+
 class Journal:
     """The journal of one location, kept on disk."""
 
     def __init__(self, hass: HomeAssistant, location_id: str) -> None:
         """Name the file; nothing is read yet."""
+        self._hass = hass
         self.meters: dict[str, MeterJournal] = {}
         self.doubt: Submission | None = None
         self.batch_id: str | None = None
         """The accepted batch that Flatpeak may still be processing."""
-        self._store = Store[dict[str, Any]](
+        self._store = _JournalStore(
             hass,
             STORAGE_VERSION,
             f"{DOMAIN}.{location_id}",
             private=True,
             atomic_writes=True,
+            serialize_in_event_loop=False,
         )
 
     async def async_load(self) -> None:
@@ -250,21 +285,29 @@ class Journal:
             for device_id, meter in data["meters"].items()
         }
         if data["doubt"] is not None:
-            self.doubt = Submission.from_dict(data["doubt"])
+            self.doubt = await self._hass.async_add_executor_job(
+                Submission.from_dict, data["doubt"]
+            )
         self.batch_id = data["batch_id"]
 
     async def async_save(self) -> None:
-        """Write to disk now, and wait until it is there."""
+        """Write to disk now, and wait until it is there.
+
+        A submission can hold ten thousand records: too many for the event loop.
+        """
         await self._store.async_save(
-            {
-                "meters": {
-                    device_id: meter.as_dict()
-                    for device_id, meter in self.meters.items()
-                },
-                "doubt": None if self.doubt is None else self.doubt.as_dict(),
-                "batch_id": self.batch_id,
-            }
+            await self._hass.async_add_executor_job(self._as_dict)
         )
+
+    def _as_dict(self) -> dict[str, Any]:
+        """Return the journal as it is stored."""
+        return {
+            "meters": {
+                device_id: meter.as_dict() for device_id, meter in self.meters.items()
+            },
+            "doubt": None if self.doubt is None else self.doubt.as_dict(),
+            "batch_id": self.batch_id,
+        }
 
     async def async_doubt(self, submission: Submission) -> None:
         """Put a submission in doubt, before it is sent."""

@@ -1,0 +1,499 @@
+"""What survives a crash: cursors, refusals and the submission in doubt, on disk."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+import json
+from pathlib import Path
+import threading
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from custom_components.flatpeak.intervals import HOUR, EnergyInterval
+from custom_components.flatpeak.journal import (
+    FRESH,
+    HISTORY,
+    Journal,
+    JournalError,
+    MeterJournal,
+    Part,
+    Refusal,
+    Stretch,
+    Submission,
+)
+from homeassistant.core import CoreState, HomeAssistant
+from homeassistant.exceptions import HomeAssistantError, UnsupportedStorageVersionError
+
+START = datetime(2026, 10, 24, tzinfo=UTC)
+SENT = datetime(2026, 10, 26, 7, 30, 15, 123456, tzinfo=UTC)
+
+
+@pytest.fixture
+def hass_config_dir(hass_tmp_config_dir: str) -> str:
+    """Give each test a directory of its own."""
+    return hass_tmp_config_dir
+
+
+@pytest.fixture
+def hass_storage() -> dict[str, Any]:
+    """Leave the files to the disk."""
+    return {}
+
+
+@pytest.fixture
+def file(hass: HomeAssistant) -> Path:
+    """Return the journal's file."""
+    return Path(hass.config.path(".storage/flatpeak.loc_1"))
+
+
+def hour(number: int) -> datetime:
+    """Return the start of an hour, counted from the beginning."""
+    return START + number * HOUR
+
+
+def interval(start: int, energy_wh: float = 0.1, *, hours: int = 1) -> EnergyInterval:
+    """Return an interval."""
+    return EnergyInterval(
+        start=hour(start), end=hour(start + hours), energy_wh=energy_wh
+    )
+
+
+def part(
+    *intervals: EnergyInterval,
+    stretch: str | None = FRESH,
+    device_id: str = "dev_1",
+    position: int = 50,
+    carry_wh: float = 0.0,
+) -> Part:
+    """Return what a meter has in a submission."""
+    return Part(
+        device_id=device_id,
+        intervals=intervals,
+        stretch=stretch,
+        position=hour(position),
+        carry_wh=carry_wh,
+    )
+
+
+def refusal(start: int, reason: str = "no", *, since: datetime = SENT) -> Refusal:
+    """Return a refused record."""
+    return Refusal(interval=interval(start), reason=reason, since=since)
+
+
+def meter(history: Stretch | None = None) -> MeterJournal:
+    """Return the journal of a meter whose fresh hours are the last two days."""
+    return MeterJournal(
+        wanted=hour(0), fresh=Stretch.beginning(hour(48)), history=history
+    )
+
+
+def submission(*parts: Part) -> Submission:
+    """Return a submission."""
+    return Submission(sent=SENT, parts=parts)
+
+
+async def async_loaded(hass: HomeAssistant) -> Journal:
+    """Return the journal as it is after a crash: all that is left is the file."""
+    journal = Journal(hass, "loc_1")
+    await journal.async_load()
+    return journal
+
+
+def begun() -> dict[str, MeterJournal]:
+    """Return two meters of which nothing is accepted yet."""
+    return {"dev_1": meter(Stretch.beginning(hour(0), hour(48))), "dev_2": meter()}
+
+
+async def async_begun(hass: HomeAssistant) -> Journal:
+    """Return the journal of two meters that is on disk."""
+    journal = Journal(hass, "loc_1")
+    journal.meters = begun()
+    await journal.async_save()
+    return journal
+
+
+def content(journal: Journal) -> object:
+    """Return all that a journal knows."""
+    return journal.meters, journal.doubt, journal.batch_id
+
+
+def test_a_stretch_begins_with_nothing_accepted() -> None:
+    """The cursor is where the stretch begins."""
+    assert Stretch.beginning(hour(1), hour(2)) == Stretch(
+        start=hour(1), position=hour(1), end=hour(2), carry_wh=0.0
+    )
+    assert Stretch.beginning(hour(1)).end is None
+
+
+def test_the_stretches_of_a_meter() -> None:
+    """A meter has fresh hours always, history sometimes, and nothing else."""
+    history = Stretch.beginning(hour(0), hour(48))
+    with_history, without = meter(history), meter()
+
+    assert with_history.stretch(FRESH) is with_history.fresh
+    assert with_history.stretch(HISTORY) is history
+    assert with_history.stretch(None) is None
+    assert without.stretch(FRESH) is without.fresh
+    assert without.stretch(HISTORY) is None
+
+
+@pytest.mark.parametrize(
+    ("stretch", "fresh", "history"),
+    [
+        (FRESH, (hour(60), -3.0), (hour(0), 0.0)),
+        (HISTORY, (hour(48), 0.0), (hour(60), -3.0)),
+        (None, (hour(48), 0.0), (hour(0), 0.0)),
+    ],
+)
+def test_an_answered_part_moves_its_own_cursor(
+    stretch: str | None,
+    fresh: tuple[datetime, float],
+    history: tuple[datetime, float],
+) -> None:
+    """Position and debt of its stretch go on; retried records belong to none."""
+    journal = meter(Stretch.beginning(hour(0), hour(48)))
+
+    journal.accept(
+        part(interval(3), stretch=stretch, position=60, carry_wh=-3.0), refused=()
+    )
+
+    assert journal.history is not None
+    assert (journal.fresh.position, journal.fresh.carry_wh) == fresh
+    assert (journal.history.position, journal.history.carry_wh) == history
+    assert journal.fresh.start == hour(48)
+    assert journal.refusals == []
+
+
+def test_a_part_of_a_history_that_is_done_moves_nothing() -> None:
+    """What was in doubt may belong to a stretch that is gone."""
+    journal = meter()
+
+    journal.accept(part(interval(3), stretch=HISTORY, position=60), refused=())
+
+    assert journal == meter()
+
+
+def test_refused_records_do_not_hold_up_the_others() -> None:
+    """The cursor moves over them; they are kept, with those of before."""
+    journal = meter()
+    journal.refusals = [refusal(7)]
+
+    journal.accept(part(interval(48), interval(49)), [refusal(49)])
+
+    assert journal.fresh.position == hour(50)
+    assert journal.refusals == [refusal(7), refusal(49)]
+
+
+def test_a_refused_record_that_is_taken_is_forgotten() -> None:
+    """Only what was sent is answered: the others stay."""
+    journal = meter()
+    journal.refusals = [refusal(7), refusal(8), refusal(9)]
+
+    journal.accept(part(interval(7), interval(9), stretch=None), refused=())
+
+    assert journal.refusals == [refusal(8)]
+
+
+def test_a_record_that_is_refused_again_keeps_its_first_time() -> None:
+    """The day after which the user is told begins with the first refusal."""
+    journal = meter()
+    journal.refusals = [refusal(7, "too old", since=SENT), refusal(9, "odd")]
+    later = SENT + HOUR
+
+    journal.accept(
+        part(interval(7), interval(8), interval(9), stretch=None),
+        [refusal(7, "far too old", since=later), refusal(8, "new", since=later)],
+    )
+
+    assert journal.refusals == [
+        refusal(7, "far too old", since=SENT),
+        refusal(8, "new", since=later),
+    ]
+
+
+def test_the_windows_that_are_accepted() -> None:
+    """Between the history's cursor and the fresh hours nothing is accepted yet."""
+    journal = meter(Stretch.beginning(hour(0), hour(48)))
+    assert list(journal.accepted()) == [(hour(0), hour(0)), (hour(48), hour(48))]
+
+    journal.accept(part(stretch=HISTORY, position=20), refused=())
+    journal.accept(part(stretch=FRESH, position=50), refused=())
+    assert list(journal.accepted()) == [(hour(0), hour(20)), (hour(48), hour(50))]
+
+    journal.finish_history()
+    assert list(journal.accepted()) == [(hour(0), hour(50))]
+
+
+def test_the_progress_of_the_history() -> None:
+    """It is how far the cursor has come, and how far it has to go."""
+    journal = meter(Stretch.beginning(hour(8), hour(48)))
+    assert journal.history_progress() == (timedelta(), 40 * HOUR)
+
+    journal.accept(part(stretch=HISTORY, position=20), refused=())
+    assert journal.history_progress() == (12 * HOUR, 40 * HOUR)
+
+    journal.finish_history()
+    assert journal.history_progress() == (timedelta(), timedelta())
+
+
+def test_a_history_without_an_end_has_no_progress() -> None:
+    """A stretch that goes on with time is never done."""
+    journal = meter(Stretch.beginning(hour(0)))
+
+    assert journal.history_progress() == (timedelta(), timedelta())
+
+
+def test_a_debt_of_the_history_goes_on_in_the_fresh_hours() -> None:
+    """Energy that ran backwards is not forgotten when the history is done."""
+    journal = meter(Stretch.beginning(hour(0), hour(48)))
+    journal.accept(part(stretch=HISTORY, position=48, carry_wh=-30.0), refused=())
+    journal.accept(part(stretch=FRESH, position=60, carry_wh=-4.0), refused=())
+
+    journal.finish_history()
+
+    assert journal == MeterJournal(
+        wanted=hour(0),
+        fresh=Stretch(start=hour(0), position=hour(60), carry_wh=-34.0),
+    )
+    journal.finish_history()
+    assert journal.fresh.carry_wh == -34.0
+
+
+async def test_a_new_journal_is_empty(hass: HomeAssistant, file: Path) -> None:
+    """Without a file nothing is known, and reading alone makes no file."""
+    journal = await async_loaded(hass)
+
+    assert content(journal) == ({}, None, None)
+    assert not file.exists()
+
+
+async def test_all_of_the_journal_is_read_back(hass: HomeAssistant) -> None:
+    """After a restart the journal is what it was, to the last bit."""
+    journal = await async_begun(hass)
+    journal.meters["dev_1"].refusals = [
+        refusal(5, "überlappt", since=SENT),
+        Refusal(interval=interval(7, 1 / 3, hours=30), reason="", since=START),
+    ]
+    journal.meters["dev_2"].fresh.carry_wh = -0.1 - 0.2
+    journal.batch_id = "bat_1"
+    await journal.async_doubt(
+        submission(
+            part(interval(48, 1e-17), interval(49, 2 / 3, hours=400), carry_wh=-1 / 7),
+            part(interval(5), device_id="dev_2", stretch=None),
+            part(device_id="dev_2", stretch=HISTORY),
+        )
+    )
+
+    assert content(await async_loaded(hass)) == content(journal)
+
+
+async def test_the_file(hass: HomeAssistant, file: Path) -> None:
+    """The file has a version, is for Home Assistant alone, and holds what is needed."""
+    journal = await async_begun(hass)
+    del journal.meters["dev_2"]
+    journal.meters["dev_1"].refusals = [refusal(5)]
+    await journal.async_doubt(submission(part(interval(48))))
+
+    start = START.timestamp()
+    assert json.loads(file.read_text()) == {
+        "version": 1,
+        "minor_version": 1,
+        "key": "flatpeak.loc_1",
+        "data": {
+            "meters": {
+                "dev_1": {
+                    "wanted": start,
+                    "fresh": {
+                        "start": start + 48 * 3600,
+                        "position": start + 48 * 3600,
+                        "end": None,
+                        "carry_wh": 0.0,
+                    },
+                    "history": {
+                        "start": start,
+                        "position": start,
+                        "end": start + 48 * 3600,
+                        "carry_wh": 0.0,
+                    },
+                    "refusals": [
+                        {
+                            "interval": [start + 5 * 3600, start + 6 * 3600, 0.1],
+                            "reason": "no",
+                            "since": SENT.timestamp(),
+                        }
+                    ],
+                }
+            },
+            "doubt": {
+                "sent": SENT.timestamp(),
+                "parts": [
+                    {
+                        "device_id": "dev_1",
+                        "intervals": [[start + 48 * 3600, start + 49 * 3600, 0.1]],
+                        "stretch": "fresh",
+                        "position": start + 50 * 3600,
+                        "carry_wh": 0.0,
+                    }
+                ],
+            },
+            "batch_id": None,
+        },
+    }
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_file_of_a_later_version_is_left_alone(
+    hass: HomeAssistant, file: Path
+) -> None:
+    """After a downgrade nothing is submitted from an empty journal."""
+    await async_begun(hass)
+    stored = json.loads(file.read_text())
+    text = json.dumps(stored | {"version": 2})
+    file.write_text(text)
+
+    with pytest.raises(UnsupportedStorageVersionError):
+        await async_loaded(hass)
+
+    assert file.read_text() == text
+
+
+async def test_a_file_that_cannot_be_read_is_not_taken_for_an_empty_one(
+    hass: HomeAssistant, file: Path
+) -> None:
+    """The set-up fails, and is tried again."""
+    file.mkdir(parents=True)
+
+    with pytest.raises(HomeAssistantError):
+        await async_loaded(hass)
+
+
+async def test_homes_have_files_of_their_own(hass: HomeAssistant) -> None:
+    """The journal is kept per location."""
+    await async_begun(hass)
+    other = Journal(hass, "loc_2")
+    await other.async_load()
+
+    assert other.meters == {}
+
+
+async def test_a_crash_before_the_answer(hass: HomeAssistant) -> None:
+    """What was about to be sent is in doubt after the restart; no cursor has moved."""
+    journal = await async_begun(hass)
+    sent = submission(part(interval(48)), part(interval(48), device_id="dev_2"))
+
+    await journal.async_doubt(sent)
+
+    after = await async_loaded(hass)
+    assert after.doubt == sent
+    assert after.meters["dev_1"].fresh.position == hour(48)
+    assert after.meters["dev_2"].fresh.position == hour(48)
+
+
+async def test_a_crash_after_the_answer(hass: HomeAssistant) -> None:
+    """The cursors of all parts have moved, and the batch is to be waited for."""
+    journal = await async_begun(hass)
+    sent = submission(
+        part(interval(48), interval(49), position=50),
+        part(interval(48), device_id="dev_2", position=49, carry_wh=-8.0),
+    )
+    await journal.async_doubt(sent)
+
+    await journal.async_accept(sent, "bat_1", {"dev_1": [refusal(49)]})
+
+    after = await async_loaded(hass)
+    assert after.doubt is None
+    assert after.batch_id == "bat_1"
+    assert after.meters["dev_1"].fresh.position == hour(50)
+    assert after.meters["dev_1"].refusals == [refusal(49)]
+    assert after.meters["dev_2"].fresh == Stretch(
+        start=hour(48), position=hour(49), carry_wh=-8.0
+    )
+    assert after.meters["dev_2"].refusals == []
+
+
+async def test_a_submission_that_was_refused_as_a_whole(hass: HomeAssistant) -> None:
+    """There is no doubt, and no cursor has moved."""
+    journal = await async_begun(hass)
+    await journal.async_doubt(submission(part(interval(48))))
+
+    await journal.async_drop_doubt()
+
+    assert content(await async_loaded(hass)) == (begun(), None, None)
+
+
+async def test_a_batch_that_is_processed(hass: HomeAssistant) -> None:
+    """It is not asked for after a restart."""
+    journal = await async_begun(hass)
+    await journal.async_accept(submission(), "bat_1", {})
+
+    await journal.async_processed()
+
+    assert (await async_loaded(hass)).batch_id is None
+
+
+async def test_a_history_that_is_done(hass: HomeAssistant) -> None:
+    """It stays done after a restart; other meters' history is not touched."""
+    journal = await async_begun(hass)
+    journal.meters["dev_2"] = meter(Stretch.beginning(hour(0), hour(48)))
+
+    await journal.async_finish_history(["dev_1"])
+
+    after = await async_loaded(hass)
+    assert after.meters["dev_1"].history is None
+    assert after.meters["dev_1"].fresh.start == hour(0)
+    assert after.meters["dev_2"] == meter(Stretch.beginning(hour(0), hour(48)))
+
+
+async def test_nothing_is_sent_that_is_not_noted(
+    hass: HomeAssistant, file: Path
+) -> None:
+    """A disk that cannot be written is an error, not a line in the log alone."""
+    journal = await async_begun(hass)
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(JournalError, match="cannot be noted on disk"):
+        await journal.async_doubt(submission(part(interval(48))))
+
+    file.rmdir()
+    await journal.async_drop_doubt()
+    assert content(await async_loaded(hass)) == (begun(), None, None)
+
+
+async def test_what_happens_while_home_assistant_stops_is_noted_at_once(
+    hass: HomeAssistant,
+) -> None:
+    """A supervisor that loses its patience kills before the final write."""
+    journal = await async_begun(hass)
+    sent = submission(part(interval(48)))
+
+    hass.set_state(CoreState.stopping)
+    try:
+        await journal.async_doubt(sent)
+        assert (await async_loaded(hass)).doubt == sent
+        await journal.async_accept(sent, None, {})
+        assert (await async_loaded(hass)).doubt is None
+    finally:
+        hass.set_state(CoreState.running)
+
+
+@pytest.mark.parametrize("name", ["as_dict", "from_dict"])
+async def test_the_event_loop_does_not_convert_records(
+    hass: HomeAssistant, name: str
+) -> None:
+    """A submission can hold ten thousand records, which takes tens of milliseconds."""
+    journal = await async_begun(hass)
+    threads = []
+    convert: Callable[..., Any] = getattr(Submission, name)
+
+    def noting(*args: Any) -> Any:
+        """Note the thread that converts."""
+        threads.append(threading.current_thread())
+        return convert(*args)
+
+    with patch.object(Submission, name, noting):
+        await journal.async_doubt(submission(part(interval(48))))
+        await async_loaded(hass)
+
+    assert threads
+    assert threading.current_thread() not in threads
