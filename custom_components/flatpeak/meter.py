@@ -9,7 +9,7 @@ from typing import Final
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
-from homeassistant.util import dt as dt_util
+from homeassistant.util import dt as dt_util, slugify
 
 from .api import EnergyFlowDirection, Interval, TariffDirection
 from .const import (
@@ -114,8 +114,8 @@ def cost_statistic_ids(device_ids: Iterable[str]) -> set[str]:
 
 
 def _cost_statistic_id(device_id: str, kind: str) -> str:
-    """Return the id of a cost statistic, which has no upper case."""
-    return f"{DOMAIN}:{device_id.lower()}_{kind}"
+    """Return the id of a cost statistic, of which the recorder wants a slug."""
+    return f"{DOMAIN}:{slugify(device_id)}_{kind}"
 
 
 def meters_of(entry: ConfigEntry) -> list[Meter]:
@@ -136,7 +136,9 @@ def _meter(entry: ConfigEntry, subentry: ConfigSubentry) -> Meter:
         name=subentry.title,
         flow=Flow(subentry.data[CONF_FLOW]),
         source=subentry.data[CONF_SOURCE],
-        history_start=None if start is None else dt_util.parse_datetime(start),
+        history_start=None
+        if start is None
+        else dt_util.parse_datetime(start, raise_on_error=True),
     )
 
 
@@ -153,6 +155,6 @@ def async_source_of(hass: HomeAssistant, statistic_id: str) -> str:
 @callback
 def async_statistic_id(hass: HomeAssistant, source: str) -> str | None:
     """Return the statistic id that a source has now, None when it is gone."""
-    if "." in source or ":" in source:
+    if ":" in source:
         return source
     return er.async_resolve_entity_id(er.async_get(hass), source)
