@@ -1,21 +1,66 @@
 """What the tests of the integration share: a recorder on a file, a Flatpeak, a home."""
 
 from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack
 import logging
+import signal
 from unittest.mock import patch
 
 import pytest
+from sqlalchemy import make_url
 
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 
+from .database import SERVERS, ServerError, running_server
 from .home import Home
 from .simulator import Simulator
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer to keep the recorder's data somewhere else than in SQLite."""
+    parser.addoption("--database", choices=SERVERS, help="run on a server of this kind")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep the statements of the database out of the log: there are very many."""
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+    if name := config.getoption("database"):
+        # A run that is told to end still stops the server and removes its data.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        _start_server(config, name)
+
+
+def _start_server(config: pytest.Config, name: str) -> None:
+    """Start a database server for this run, and let the recorder use it."""
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    try:
+        config.option.dburl = stack.enter_context(running_server(name))
+    except (OSError, ServerError) as error:
+        raise pytest.UsageError(f"no {name}: {error}") from error
+    config.option.drop_existing_db = True
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Tell where the recorder keeps its data."""
+    return f"database: {config.getoption('dburl')}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that have a recorder, before they are selected by it."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "recorder_db_url" in item.fixturenames:
+            item.add_marker("database")
+
+
+@pytest.fixture
+def recorder_mock(recorder_mock: Recorder, pytestconfig: pytest.Config) -> Recorder:
+    """Return the recorder, once it is sure to be on the database that was asked for."""
+    asked_for = make_url(pytestconfig.getoption("dburl")).get_backend_name()
+    assert recorder_mock.dialect_name == asked_for
+    return recorder_mock
 
 
 @pytest.fixture

@@ -1,19 +1,38 @@
 # What comes from the distribution: looked for first, installed only where missing.
 # shellcheck shell=bash disable=SC2034 # RESULT is for step to print.
 
+# Print a package, of the command's name if no other is given, unless the command is there.
+unless_there() {
+  command -v "$1" >/dev/null || echo "${2:-$1}"
+}
+
 # Print the packages without which there is no browser, or Home Assistant 2026.11 complains.
-missing_packages() {
-  local command
-  for command in chromium ffmpeg g++; do
-    command -v "$command" >/dev/null || echo "$command"
-  done
+missing_for_e2e() {
+  unless_there chromium
+  unless_there ffmpeg
+  unless_there g++
   [[ $(/sbin/ldconfig -p) == *libturbojpeg.so.0* ]] || echo libturbojpeg0
 }
 
-# Install what the demo needs from the distribution.
+# Print the packages without which PostgreSQL does not run.
+missing_for_postgresql() {
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || unless_there initdb postgresql
+}
+
+# Print the packages without which MariaDB does not run, or its driver cannot be built.
+missing_for_mariadb() {
+  # Not mariadb-server, which is a service of the system.
+  unless_there mariadb-install-db mariadb-server-core
+  unless_there my_print_defaults mariadb-client-core
+  unless_there mariadb_config libmariadb-dev
+  unless_there pkg-config
+  unless_there g++
+}
+
+# Install what something needs from the distribution: e2e, postgresql or mariadb.
 provide_packages() {
   local missing
-  mapfile -t missing < <(missing_packages)
+  mapfile -t missing < <("missing_for_$1")
   RESULT="already there"
   ((${#missing[@]} == 0)) || install_packages "${missing[@]}"
 }
