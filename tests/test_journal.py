@@ -1,7 +1,7 @@
 """What survives a crash: cursors, refusals and the submission in doubt, on disk."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 import json
 from pathlib import Path
 import threading
@@ -19,6 +19,7 @@ from custom_components.flatpeak.journal import (
     MeterJournal,
     Part,
     Refusal,
+    Span,
     Stretch,
     Submission,
 )
@@ -115,7 +116,13 @@ async def async_begun(hass: HomeAssistant) -> Journal:
 
 def content(journal: Journal) -> object:
     """Return all that a journal knows."""
-    return journal.meters, journal.doubt, journal.batch_id
+    return (
+        journal.meters,
+        journal.doubt,
+        journal.batch_id,
+        journal.last_upload,
+        journal.repriced_on,
+    )
 
 
 def test_a_stretch_begins_with_nothing_accepted() -> None:
@@ -171,6 +178,7 @@ def test_a_part_of_a_history_that_is_done_moves_nothing() -> None:
 
     journal.accept(part(interval(3), stretch=HISTORY, position=60), refused=())
 
+    journal.unpriced = None
     assert journal == meter()
 
 
@@ -260,11 +268,34 @@ def test_a_debt_of_the_history_goes_on_in_the_fresh_hours() -> None:
     assert journal.fresh.carry_wh == -34.0
 
 
+def test_costs_are_owed_for_what_is_accepted() -> None:
+    """The costs of accepted energy are owed until they are known, from end to end."""
+    journal = meter(Stretch.beginning(hour(0), hour(48)))
+    assert journal.unpriced is None
+
+    journal.accept(part(interval(10), interval(11)), refused=())
+    assert journal.unpriced == Span(start=hour(10), end=hour(12))
+    journal.accept(part(interval(5), stretch=None), refused=())
+    assert journal.unpriced == Span(start=hour(5), end=hour(12))
+    journal.accept(part(), refused=())
+    assert journal.unpriced == Span(start=hour(5), end=hour(12))
+
+    journal.settle_costs(hour(6), hour(12))
+    journal.settle_costs(hour(0), hour(5))
+    assert journal.unpriced == Span(start=hour(5), end=hour(12))
+    journal.settle_costs(hour(5), hour(11))
+    assert journal.unpriced == Span(start=hour(11), end=hour(12))
+    journal.settle_costs(hour(0), hour(12))
+    assert journal.unpriced is None
+    journal.settle_costs(hour(0), hour(12))
+    assert journal.unpriced is None
+
+
 async def test_a_new_journal_is_empty(hass: HomeAssistant, file: Path) -> None:
     """Without a file nothing is known, and reading alone makes no file."""
     journal = await async_loaded(hass)
 
-    assert content(journal) == ({}, None, None)
+    assert content(journal) == ({}, None, None, None, None)
     assert not file.exists()
 
 
@@ -276,7 +307,10 @@ async def test_all_of_the_journal_is_read_back(hass: HomeAssistant) -> None:
         Refusal(interval=interval(7, 1 / 3, hours=30), reason="", since=START),
     ]
     journal.meters["dev_2"].fresh.carry_wh = -0.1 - 0.2
+    journal.meters["dev_2"].owe_costs(hour(3), hour(9))
     journal.batch_id = "bat_1"
+    journal.last_upload = SENT
+    journal.repriced_on = date(2026, 10, 26)
     await journal.async_doubt(
         submission(
             part(interval(48, 1e-17), interval(49, 2 / 3, hours=400), carry_wh=-1 / 7),
@@ -323,6 +357,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                             "since": SENT.timestamp(),
                         }
                     ],
+                    "unpriced": None,
                 }
             },
             "doubt": {
@@ -338,6 +373,8 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                 ],
             },
             "batch_id": None,
+            "last_upload": None,
+            "repriced_on": None,
         },
     }
     assert file.stat().st_mode & 0o777 == 0o600
@@ -419,7 +456,7 @@ async def test_a_submission_that_was_refused_as_a_whole(hass: HomeAssistant) -> 
 
     await journal.async_drop_doubt()
 
-    assert content(await async_loaded(hass)) == (begun(), None, None)
+    assert content(await async_loaded(hass)) == (begun(), None, None, None, None)
 
 
 async def test_a_batch_that_is_processed(hass: HomeAssistant) -> None:
@@ -457,7 +494,7 @@ async def test_nothing_is_sent_that_is_not_noted(
 
     file.rmdir()
     await journal.async_drop_doubt()
-    assert content(await async_loaded(hass)) == (begun(), None, None)
+    assert content(await async_loaded(hass)) == (begun(), None, None, None, None)
 
 
 async def test_what_happens_while_home_assistant_stops_is_noted_at_once(

@@ -6,7 +6,7 @@ cannot be read back from Flatpeak.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, Self, override
 
 from homeassistant.core import HomeAssistant
@@ -87,6 +87,24 @@ class Refusal:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """A stretch of time."""
+
+    start: datetime
+    end: datetime
+
+    def as_list(self) -> list[float]:
+        """Return the span as it is stored."""
+        return [_stamp(self.start), _stamp(self.end)]
+
+    @classmethod
+    def from_list(cls, data: list[float]) -> Self:
+        """Return a stored span."""
+        start, end = map(dt_util.utc_from_timestamp, data)
+        return cls(start=start, end=end)
+
+
 @dataclass(kw_only=True)
 class MeterJournal:
     """What is known of the records of one meter.
@@ -100,6 +118,8 @@ class MeterJournal:
     fresh: Stretch
     history: Stretch | None = None
     refusals: list[Refusal] = field(default_factory=list)
+    unpriced: Span | None = None
+    """The time in which energy was accepted whose cost is still to be asked for."""
 
     def accepted(self) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows of time that Flatpeak has accepted."""
@@ -129,6 +149,21 @@ class MeterJournal:
         if (stretch := self.stretch(part.stretch)) is not None:
             stretch.position = part.position
             stretch.carry_wh = part.carry_wh
+        if part.intervals:
+            self.owe_costs(part.intervals[0].start, part.intervals[-1].end)
+
+    def owe_costs(self, start: datetime, end: datetime) -> None:
+        """Remember that the costs of a time are to be asked for."""
+        if (owed := self.unpriced) is not None:
+            start, end = min(start, owed.start), max(end, owed.end)
+        self.unpriced = Span(start=start, end=end)
+
+    def settle_costs(self, start: datetime, end: datetime) -> None:
+        """Note that the costs of a time are known."""
+        owed = self.unpriced
+        if owed is None or not start <= owed.start < end:
+            return
+        self.unpriced = Span(start=end, end=owed.end) if end < owed.end else None
 
     def history_progress(self) -> tuple[timedelta, timedelta]:
         """Return how much of the history is accepted, and how much is wanted."""
@@ -151,6 +186,7 @@ class MeterJournal:
             "fresh": self.fresh.as_dict(),
             "history": None if self.history is None else self.history.as_dict(),
             "refusals": [refusal.as_dict() for refusal in self.refusals],
+            "unpriced": None if self.unpriced is None else self.unpriced.as_list(),
         }
 
     @classmethod
@@ -162,6 +198,9 @@ class MeterJournal:
             fresh=Stretch.from_dict(data["fresh"]),
             history=None if history is None else Stretch.from_dict(history),
             refusals=[Refusal.from_dict(refusal) for refusal in data["refusals"]],
+            unpriced=None
+            if (unpriced := data.get("unpriced")) is None
+            else Span.from_list(unpriced),
         )
 
 
@@ -267,6 +306,10 @@ class Journal:
         self.doubt: Submission | None = None
         self.batch_id: str | None = None
         """The accepted batch that Flatpeak may still be processing."""
+        self.last_upload: datetime | None = None
+        """When the newest records that Flatpeak has accepted were sent."""
+        self.repriced_on: date | None = None
+        """The last local day on which the past was priced again."""
         self._store = _JournalStore(
             hass,
             STORAGE_VERSION,
@@ -289,6 +332,10 @@ class Journal:
                 Submission.from_dict, data["doubt"]
             )
         self.batch_id = data["batch_id"]
+        if (last_upload := data.get("last_upload")) is not None:
+            self.last_upload = dt_util.utc_from_timestamp(last_upload)
+        if (repriced_on := data.get("repriced_on")) is not None:
+            self.repriced_on = date.fromisoformat(repriced_on)
 
     async def async_save(self) -> None:
         """Write to disk now, and wait until it is there.
@@ -307,6 +354,12 @@ class Journal:
             },
             "doubt": None if self.doubt is None else self.doubt.as_dict(),
             "batch_id": self.batch_id,
+            "last_upload": None
+            if self.last_upload is None
+            else _stamp(self.last_upload),
+            "repriced_on": None
+            if self.repriced_on is None
+            else self.repriced_on.isoformat(),
         }
 
     async def async_doubt(self, submission: Submission) -> None:
@@ -322,6 +375,7 @@ class Journal:
             self.meters[part.device_id].accept(part, refusals.get(part.device_id, ()))
         self.doubt = None
         self.batch_id = batch_id
+        self.last_upload = submission.sent
         await self.async_save()
 
     async def async_drop_doubt(self) -> None:
