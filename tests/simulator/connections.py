@@ -43,7 +43,7 @@ def create_tariff(call: Call) -> Answer:
         location.id,
         direction,
         MARKETS[direction],
-        type=ConnectionType.MARKET,
+        connection_type=ConnectionType.MARKET,
         name="Market prices",
         provider="Day-ahead market",
         contract_end=parse_time(call.body["contract_end_date"]),
@@ -124,7 +124,7 @@ def _leg(
         return {"status": NOT_CONNECTED}
     return {
         "status": CONNECTED if connection.has_price_data else ERROR,
-        "connection_type": connection.type,
+        "connection_type": connection.connection_type,
         "provider": {
             "id": connection.provider_id,
             "display_name": connection.provider,
@@ -135,7 +135,7 @@ def _leg(
 
 def _tariff_summary(connection: Connection) -> dict[str, Any]:
     """Return what the status tells of a tariff."""
-    is_market = connection.type is ConnectionType.MARKET
+    is_market = connection.connection_type is ConnectionType.MARKET
     summary = {
         "id": connection.id,
         "display_name": connection.name,
@@ -160,7 +160,7 @@ def _tariff(call: Call, location: Location, connection: Connection) -> dict[str,
         "object": "tariff",
         "location_id": location.id,
         "status": CONNECTED,
-        "connection_type": connection.type,
+        "connection_type": connection.connection_type,
         "market_rates": True,
         "market_rate_source_id": call.new_id("mrs"),
     }

@@ -17,12 +17,18 @@ from .truth import Cost, Energy, find_truth
 
 PREFIX: Final = "/_simulator/"
 
+
+def _decimal(value: float | str) -> Decimal:
+    """Return a JSON number as it was written."""
+    return Decimal(str(value))
+
+
 # How each field of a tariff is read; a field that is left out keeps its default.
 _FIELDS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    "price": lambda value: Decimal(str(value)),
-    "low": lambda value: Decimal(str(value)),
-    "high": lambda value: Decimal(str(value)),
-    "level": lambda value: Decimal(str(value)),
+    "price": _decimal,
+    "low": _decimal,
+    "high": _decimal,
+    "level": _decimal,
     "low_from": time.fromisoformat,
     "low_to": time.fromisoformat,
     "minutes": int,
@@ -122,7 +128,7 @@ async def change_account(request: web.Request) -> web.Response:
 async def connect_tariff(request: web.Request) -> web.Response:
     """Give a location a tariff."""
     account, location_id, direction = _leg(request)
-    tariff = read_tariff(await request.json())
+    tariff = _tariff(await request.json())
     connection = account.connect(location_id, direction, tariff)
     return _json({"id": connection.id})
 
@@ -150,8 +156,7 @@ async def settle(request: web.Request) -> web.Response:
     account, location_id, direction = _leg(request)
     body = await request.json()
     change = Change(
-        multiply=Decimal(str(body.get("multiply", 1))),
-        add=Decimal(str(body.get("add", 0))),
+        multiply=_decimal(body.get("multiply", 1)), add=_decimal(body.get("add", 0))
     )
     start = datetime.fromisoformat(body["start"])
     end = datetime.fromisoformat(body["end"])
@@ -164,7 +169,7 @@ async def set_standing_charge(request: web.Request) -> web.Response:
     object_id = request.match_info["object_id"]
     account = request.app[STATE].owner(object_id)
     body = await request.json()
-    account.standing_charges[object_id] = Decimal(str(body["per_day"]))
+    account.standing_charges[object_id] = _decimal(body["per_day"])
     return _json({})
 
 
@@ -216,7 +221,7 @@ async def reset(request: web.Request) -> web.Response:
     return _json({})
 
 
-def read_tariff(raw: dict[str, Any]) -> Tariff:
+def _tariff(raw: dict[str, Any]) -> Tariff:
     """Return the tariff that a JSON object describes."""
     fields = {
         name: _FIELDS[name](value) for name, value in raw.items() if name != "kind"

@@ -77,8 +77,9 @@ def update_device(call: Call) -> Answer:
     """Change a device; what is not named stays."""
     device = call.account.devices[call.object_id]
     _check_location(call)
-    for name, value in call.body.items():
-        setattr(device, name, value)
+    device.reference_id = call.body.get("reference_id", device.reference_id)
+    device.location_id = call.body.get("location_id", device.location_id)
+    device.pv_system = call.body.get("pv_system", device.pv_system)
     return Answer(200, _device(call, device))
 
 

@@ -80,12 +80,6 @@ class Meters:
         meters = (Meter(object_id, direction, flow) for flow in Flow)
         return [self._registers[meter] for meter in meters if meter in self._registers]
 
-    def directions(self, object_id: str) -> list[Direction]:
-        """Return the directions in which there are records of a device or location."""
-        return [
-            direction for direction in Direction if self.registers(object_id, direction)
-        ]
-
     def residents(self, location_id: str) -> list[str]:
         """Return the devices whose latest record names a location."""
         return [

@@ -127,8 +127,6 @@ def _spread(
     duration = span.end - span.start
     for at in range(first, len(pieces)):
         piece = pieces[at]
-        if duration and piece.start >= span.end:
-            break
         overlap = min(piece.end, span.end) - max(piece.start, span.start)
         share = energy if overlap == duration else energy * overlap / duration
         piece.row.add(share, piece.price, piece.confidence * trust)

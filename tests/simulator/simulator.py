@@ -39,7 +39,9 @@ class Simulator:
         """Prepare it; it is reached once the context is entered."""
         self._state = State(clock, settings or Settings())
         self._port = port
-        self._runner: web.AppRunner | None = None
+        self._runner = web.AppRunner(
+            make_app(self._state), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
+        )
         self.account_id = account_id
         self.api_key = api_key
         self.url = ""
@@ -51,9 +53,6 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         """Open the port."""
-        self._runner = web.AppRunner(
-            make_app(self._state), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS
-        )
         await self._runner.setup()
         site = web.TCPSite(self._runner, LOOPBACK, self._port)
         try:
@@ -72,8 +71,7 @@ class Simulator:
         traceback: TracebackType | None,
     ) -> None:
         """Close the port."""
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._runner.cleanup()
 
     def add_account(
         self, account_id: str, *api_keys: str, **options: Unpack[AccountOptions]

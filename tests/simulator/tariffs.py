@@ -10,20 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, NamedTuple, override
 from zlib import crc32
 
-from .clock import (
-    HOUR,
-    MINUTE,
-    Instant,
-    Span,
-    clip,
-    local_date,
-    local_instant,
-    to_instant,
-)
+from .clock import HOUR, MINUTE, Instant, Span, local_date, local_instant, to_instant
 from .errors import refused
 
 MONEY: Final = Decimal("0.00001")
@@ -153,25 +145,23 @@ class Dynamic(Tariff):
         step = self.minutes * MINUTE
         published = published_until(now, zone)
         for start in range(span.start - span.start % step, span.end, step):
-            whole = Span(start, start + step)
+            cut = max(start, span.start), min(start + step, span.end)
             if start < published:
-                yield PriceSlot(*clip(whole, span), self.price(start), CERTAIN)
+                yield PriceSlot(*cut, _drawn(self.seed, self.level, start), CERTAIN)
             else:
-                yield PriceSlot(*clip(whole, span), self.forecast(start), FORECAST)
-
-    def price(self, start: Instant) -> Decimal:
-        """Return the published price of the step that begins at an instant."""
-        noise = crc32(f"{self.seed}:{start}".encode()) % _SPREAD - _SPREAD // 2
-        return money((_curve(start) + noise) * self.level * MONEY)
-
-    def forecast(self, start: Instant) -> Decimal:
-        """Return the price expected as long as none is published."""
-        return money(_curve(start) * self.level * MONEY)
+                yield PriceSlot(*cut, _usual(self.level, start), FORECAST)
 
 
-def _curve(start: Instant) -> int:
-    """Return the usual price of an hour of the day."""
-    return _CURVE[start // HOUR % 24]
+@lru_cache(maxsize=1 << 16)
+def _drawn(seed: int, level: Decimal, start: Instant) -> Decimal:
+    """Return the published price of the step that begins at an instant."""
+    noise = crc32(f"{seed}:{start}".encode()) % _SPREAD - _SPREAD // 2
+    return money((_CURVE[start // HOUR % 24] + noise) * level * MONEY)
+
+
+def _usual(level: Decimal, start: Instant) -> Decimal:
+    """Return the price expected as long as none is published."""
+    return money(_CURVE[start // HOUR % 24] * level * MONEY)
 
 
 def published_until(now: datetime, zone: tzinfo) -> Instant:
@@ -226,7 +216,7 @@ class Connection:
     id: str
     provider_id: str
     tariff: Tariff
-    type: ConnectionType
+    connection_type: ConnectionType
     name: str
     provider: str
     contract_end: datetime | None = None

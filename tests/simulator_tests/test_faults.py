@@ -1,5 +1,6 @@
 """Faults: each does what its name says, to the requests that were planned."""
 
+import asyncio
 from time import perf_counter
 
 from aiohttp import ClientError
@@ -111,6 +112,19 @@ async def test_lost_login_may_be_repeated(api: Api, fault: Fault) -> None:
 
     assert (await api.get("/devices")).status == 200
     assert api.simulator.violations.counts[Violation.EARLY_LOGIN] == 0
+
+
+async def test_login_that_came_too_late_may_be_repeated(api: Api) -> None:
+    """Nor is a login whose answer was so slow that its client had left."""
+    api.simulator.expire_tokens()
+    api.simulator.faults.next("GET /login", Fault.slow(0.2))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await api.log_in()
+    await asyncio.sleep(0.2)
+    await api.log_in()
+
+    assert api.simulator.violations.total == 0
 
 
 async def test_faults_wait_for_their_route(api: Api, home: Home) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from time import perf_counter
+from time import process_time
 import tracemalloc
 
 import pytest
@@ -37,9 +37,9 @@ async def test_reports_are_quick(api: Api, year: Home) -> None:
     window = ("2026-02-01T00:00:00Z", "2026-05-02T00:00:00Z")
     took = []
     for _ in range(5):
-        began = perf_counter()
+        began = process_time()
         report = await api.report(year.device_id, *window)
-        took.append(perf_counter() - began)
+        took.append(process_time() - began)
 
     assert len(report.body["data"]) == 90 or len(report.body["data"]) == 91
     # The quickest of five: other programs may be at work too.
@@ -48,12 +48,12 @@ async def test_reports_are_quick(api: Api, year: Home) -> None:
 
 async def test_truth_is_quick(api: Api, year: Home) -> None:
     """The hours of a year take a second at most."""
-    began = perf_counter()
+    began = process_time()
     hours = api.simulator.truth(year.device_id).hours()
 
     assert len(hours) == 8760
     assert sum((hour.cost for hour in hours), Decimal(0)) > 0
-    assert perf_counter() - began < 2
+    assert process_time() - began < 2
 
 
 def test_records_are_small() -> None:
@@ -75,9 +75,9 @@ def test_ten_years_are_put_in_no_time() -> None:
     """Putting records is not quadratic, from the newest to the oldest either."""
     register = Register()
     first = to_instant(YEAR)
-    began = perf_counter()
+    began = process_time()
     for quarter in range(200_000, 0, -1):
         start = first + quarter * 15 * MINUTE
         register.put(Span(start, start + 15 * MINUTE), 1.0)
 
-    assert perf_counter() - began < 4
+    assert process_time() - began < 4

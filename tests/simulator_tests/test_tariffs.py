@@ -49,7 +49,7 @@ def connection(tariff: Tariff) -> Connection:
         id="trf_1",
         provider_id="prv_1",
         tariff=tariff,
-        type=ConnectionType.DIRECT,
+        connection_type=ConnectionType.DIRECT,
         name="Tariff",
         provider="Provider",
     )
@@ -146,9 +146,12 @@ def test_dynamic_prices_are_negative_at_times() -> None:
 
 def test_level_scales_dynamic_prices() -> None:
     """Export is paid at a share of the market price."""
-    half = Dynamic(level=Decimal("0.5")).price(YEAR)
+    step = Span(YEAR, YEAR + 30 * MINUTE)
 
-    assert half == round(Dynamic().price(YEAR) / 2, 5)
+    (whole,) = Dynamic().slots(step, LONDON, NOON)
+    (half,) = Dynamic(level=Decimal("0.5")).slots(step, LONDON, NOON)
+
+    assert half.price == round(whole.price / 2, 5)
 
 
 @pytest.mark.parametrize(
