@@ -1,7 +1,7 @@
 """Talk to the recorder: read energy, write cost statistics."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isclose
@@ -13,6 +13,7 @@ from homeassistant.components.recorder.models import (
     StatisticMetaData,
 )
 from homeassistant.components.recorder.statistics import (
+    StatisticsRow,
     async_add_external_statistics,
     async_list_statistic_ids,
     get_last_statistics,
@@ -82,30 +83,43 @@ async def async_read_energy(
     end: datetime,
 ) -> dict[str, list[EnergyRow]]:
     """Return the hourly energy of statistics from start until before end."""
-    rows = await get_instance(hass).async_add_executor_job(
-        statistics_during_period,
+    return await get_instance(hass).async_add_executor_job(
+        _read_energy, hass, set(statistic_ids), start, end
+    )
+
+
+def _read_energy(
+    hass: HomeAssistant, statistic_ids: set[str], start: datetime, end: datetime
+) -> dict[str, list[EnergyRow]]:
+    """Read the hourly energy of statistics."""
+    rows = statistics_during_period(
         hass,
         start,
         end,
-        set(statistic_ids),
+        statistic_ids,
         "hour",
         {EnergyConverter.UNIT_CLASS: "Wh"},
         {"change", "sum"},
     )
     return {
-        statistic_id: [
-            EnergyRow(
-                start=dt_util.utc_from_timestamp(row["start"]),
-                change_wh=change,
-                # The recorder counts the first row of a statistic from zero
-                # (`_augment_result_with_change`), so its change is the whole sum.
-                is_first=change == row["sum"],
-            )
-            for row in rows.get(statistic_id, ())
-            if (change := row["change"]) is not None
-        ]
+        statistic_id: _energy_rows(rows.get(statistic_id, []))
         for statistic_id in statistic_ids
     }
+
+
+def _energy_rows(rows: Iterable[StatisticsRow]) -> list[EnergyRow]:
+    """Return consecutive rows of a statistic, without those that have no sum."""
+    counted = [(row, change) for row in rows if (change := row["change"]) is not None]
+    return [
+        EnergyRow(
+            start=dt_util.utc_from_timestamp(row["start"]),
+            change_wh=change,
+            # The recorder counts the first row of a statistic from zero
+            # (`_augment_result_with_change`), so its change is the whole sum.
+            is_first=number == 0 and change == row["sum"],
+        )
+        for number, (row, change) in enumerate(counted)
+    ]
 
 
 async def async_first_start(
@@ -134,6 +148,16 @@ async def async_create_costs(
     await async_written(hass)
 
 
+async def async_last_cost(hass: HomeAssistant, statistic_id: str) -> datetime | None:
+    """Return when the last stored hour of a cost statistic begins."""
+    last = await get_instance(hass).async_add_executor_job(
+        get_last_statistics, hass, 1, statistic_id, False, {"sum"}
+    )
+    if statistic_id not in last:
+        return None
+    return dt_util.utc_from_timestamp(last[statistic_id][0]["start"])
+
+
 async def async_write_costs(
     hass: HomeAssistant, statistic: CostStatistic, costs: Mapping[datetime, float]
 ) -> int:
@@ -145,17 +169,12 @@ async def async_write_costs(
     """
     if not costs:
         return 0
-    stored = await _async_read_costs(hass, statistic.statistic_id, min(costs))
-    changed = [hour for hour, cost in costs.items() if _differs(stored.get(hour), cost)]
-    if not changed:
-        return 0
-    first = min(changed)
-    before = await _async_sum_before(hass, statistic.statistic_id, stored, first)
-    rows = _cost_rows(
-        {**{hour: row.cost for hour, row in stored.items()}, **costs}, first, before
+    rows = await get_instance(hass).async_add_executor_job(
+        _changed_rows, hass, statistic.statistic_id, costs
     )
-    async_add_external_statistics(hass, statistic.metadata, rows)
-    await async_written(hass)
+    if rows:
+        async_add_external_statistics(hass, statistic.metadata, rows)
+        await async_written(hass)
     return len(rows)
 
 
@@ -168,19 +187,27 @@ class _StoredCost:
     change: float
 
 
-async def _async_read_costs(
+def _changed_rows(
+    hass: HomeAssistant, statistic_id: str, costs: Mapping[datetime, float]
+) -> list[StatisticData]:
+    """Return the rows to write so that the stored hours are the given ones."""
+    stored = _read_costs(hass, statistic_id, min(costs))
+    changed = [hour for hour, cost in costs.items() if _differs(stored.get(hour), cost)]
+    if not changed:
+        return []
+    first = min(changed)
+    total = _sum_before(hass, statistic_id, stored, first)
+    return _rows_from(
+        first, total, {hour: row.cost for hour, row in stored.items()} | dict(costs)
+    )
+
+
+def _read_costs(
     hass: HomeAssistant, statistic_id: str, start: datetime
 ) -> dict[datetime, _StoredCost]:
     """Return the stored hours of a cost statistic from an instant on."""
-    rows = await get_instance(hass).async_add_executor_job(
-        statistics_during_period,
-        hass,
-        start,
-        None,
-        {statistic_id},
-        "hour",
-        None,
-        {"change", "state", "sum"},
+    rows = statistics_during_period(
+        hass, start, None, {statistic_id}, "hour", None, {"change", "state", "sum"}
     )
     return {
         dt_util.utc_from_timestamp(row["start"]): _StoredCost(
@@ -199,7 +226,7 @@ def _differs(stored: _StoredCost | None, cost: float) -> bool:
     )
 
 
-async def _async_sum_before(
+def _sum_before(
     hass: HomeAssistant,
     statistic_id: str,
     stored: Mapping[datetime, _StoredCost],
@@ -211,16 +238,14 @@ async def _async_sum_before(
     if stored:
         oldest = stored[min(stored)]
         return oldest.sum - oldest.change
-    last = await get_instance(hass).async_add_executor_job(
-        get_last_statistics, hass, 1, statistic_id, False, {"sum"}
-    )
+    last = get_last_statistics(hass, 1, statistic_id, False, {"sum"})
     return (last[statistic_id][0]["sum"] or 0.0) if statistic_id in last else 0.0
 
 
-def _cost_rows(
-    costs: Mapping[datetime, float], first: datetime, total: float
+def _rows_from(
+    first: datetime, total: float, costs: Mapping[datetime, float]
 ) -> list[StatisticData]:
-    """Return the rows from the first hour on, continuing a sum."""
+    """Return the rows of the hours from the first one on, continuing a sum."""
     rows = []
     for hour in sorted(hour for hour in costs if hour >= first):
         total += costs[hour]
