@@ -3,15 +3,22 @@
 from typing import Final
 
 from homeassistant.const import CONF_API_KEY, Platform
-from homeassistant.core import HomeAssistant
-from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import config_validation as cv, issue_registry as ir
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .api import FlatpeakClient
-from .const import CONF_ACCOUNT_ID, CONF_API_URL, CONF_LOCATION_ID, DOMAIN, TOKENS
-from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
+from .const import (
+    CONF_ACCOUNT_ID,
+    CONF_API_URL,
+    CONF_LINK_DASHBOARD,
+    CONF_LOCATION_ID,
+    DOMAIN,
+    TOKENS,
+)
+from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator, currency_issue_id
 from .dashboard import async_unlink
-from .entity import home_device_info
+from .entity import async_create_home_device
 from .journal import Journal
 from .meter import cost_statistic_ids
 
@@ -22,25 +29,38 @@ PLATFORMS: Final = (Platform.BUTTON, Platform.SENSOR)
 
 async def async_setup_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:
     """Set up a home."""
-    client = FlatpeakClient(
-        async_get_clientsession(hass),
-        entry.data[CONF_ACCOUNT_ID],
-        entry.data[CONF_API_KEY],
-        base_url=entry.data[CONF_API_URL],
-        token=hass.data.get(TOKENS, {}).pop(entry.data[CONF_ACCOUNT_ID], None),
-    )
+    client = _client(hass, entry)
     coordinator = FlatpeakCoordinator(hass, entry, client)
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
-    # The devices of the meters refer to the one of the home.
-    dr.async_get(hass).async_get_or_create(
-        config_entry_id=entry.entry_id,
-        **home_device_info(entry, coordinator.location_id),
-    )
+    async_create_home_device(coordinator)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.async_on_unload(entry.add_update_listener(_async_reload))
+    entry.async_on_unload(entry.add_update_listener(_async_update))
     coordinator.async_start()
     return True
+
+
+@callback
+def _client(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> FlatpeakClient:
+    """Return the client of a home, with the token of the last login where one is left."""
+    account_id = entry.data[CONF_ACCOUNT_ID]
+    tokens = hass.data.setdefault(TOKENS, {})
+    client = FlatpeakClient(
+        async_get_clientsession(hass),
+        account_id,
+        entry.data[CONF_API_KEY],
+        base_url=entry.data[CONF_API_URL],
+        token=tokens.pop(account_id, None),
+    )
+
+    @callback
+    def leave_token() -> None:
+        """Leave the token to the next set-up, unless a flow has a newer one."""
+        if client.token is not None:
+            tokens.setdefault(account_id, client.token)
+
+    entry.async_on_unload(leave_token)
+    return client
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:
@@ -54,11 +74,19 @@ async def async_remove_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) ->
     The journal stays: records cannot be read back from Flatpeak, and a home that
     is added again goes on where it stopped.
     """
+    ir.async_delete_issue(hass, DOMAIN, currency_issue_id(entry))
+    await _async_unlink(hass, entry)
+
+
+async def _async_update(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
+    """Set the home up anew after a change of the entry or its meters."""
+    if entry.runtime_data.links_dashboard and not entry.options[CONF_LINK_DASHBOARD]:
+        await _async_unlink(hass, entry)
+    await hass.config_entries.async_reload(entry.entry_id)
+
+
+async def _async_unlink(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
+    """Take the costs of all meters that a home ever had out of the dashboard."""
     journal = Journal(hass, entry.data[CONF_LOCATION_ID])
     await journal.async_load()
     await async_unlink(hass, cost_statistic_ids(journal.meters))
-
-
-async def _async_reload(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
-    """Set the home up anew after a change of the entry or its meters."""
-    await hass.config_entries.async_reload(entry.entry_id)

@@ -39,10 +39,16 @@ class FlatpeakSyncButton(FlatpeakHomeEntity, ButtonEntity):
     async def async_press(self) -> None:
         """Run a cycle, and say what kept it from ending well."""
         await self.coordinator.async_refresh()
-        err = self.coordinator.last_exception
         if not self.coordinator.last_update_success:
-            raise HomeAssistantError(
-                translation_domain=DOMAIN,
-                translation_key=getattr(err, "translation_key", None) or "unknown",
-                translation_placeholders=getattr(err, "translation_placeholders", None),
-            ) from err
+            raise _failure(self.coordinator.last_exception)
+
+
+def _failure(err: BaseException | None) -> HomeAssistantError:
+    """Return what kept a cycle from ending well, as the user is told."""
+    if isinstance(err, HomeAssistantError):
+        return err
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key="unknown",
+        translation_placeholders={"message": type(err).__name__},
+    )

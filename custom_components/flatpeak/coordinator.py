@@ -1,7 +1,8 @@
 """Run the hourly cycle, and hold the data that the entities show."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from math import fsum
@@ -10,7 +11,7 @@ from typing import Any, Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_RECORDER_HOURLY_STATISTICS_GENERATED
-from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, Event, HassJob, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_call_later, async_track_utc_time_change
 from homeassistant.helpers.start import async_at_started
@@ -21,6 +22,7 @@ from .api import (
     CostReport,
     CostRow,
     FlatpeakAuthenticationError,
+    FlatpeakBusyError,
     FlatpeakClient,
     FlatpeakError,
 )
@@ -30,6 +32,7 @@ from .failure import update_failure
 from .intervals import floor_hour
 from .journal import Journal
 from .meter import cost_statistic_ids, meters_of
+from .patience import LONGEST_REST, async_patience
 from .report import DAY, Reporter, cost_statistic, days_later, midnight
 from .statistics import async_create_costs
 from .upload import Uploader
@@ -46,6 +49,8 @@ TRAILING_DAYS: Final = 3
 
 FIRST_RETRY: Final = timedelta(minutes=1)
 LAST_RETRY: Final = timedelta(hours=1)
+# More doublings than that lead beyond the last retry.
+MAX_DOUBLINGS: Final = 6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,11 +62,9 @@ class MeterCosts:
 
     @classmethod
     def of(cls, reports: list[CostReport]) -> MeterCosts:
-        """Return the days of consecutive reports."""
-        return cls(
-            currency=reports[-1].currency,
-            rows=tuple(row for report in reports for row in report.rows),
-        )
+        """Return the days of consecutive reports, of which neighbours share a day."""
+        days = {row.start: row for report in reports for row in report.rows}
+        return cls(currency=reports[-1].currency, rows=tuple(days.values()))
 
     def cost_since(self, start: datetime) -> float | None:
         """Return the cost from a local midnight on, None when nothing is priced."""
@@ -99,30 +102,37 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         super().__init__(hass, LOGGER, config_entry=entry, name=DOMAIN)
         self.client = client
         self.location_id: str = entry.data[CONF_LOCATION_ID]
+        self.links_dashboard: bool = entry.options[CONF_LINK_DASHBOARD]
         self.meters = meters_of(entry)
         self.journal = Journal(hass, self.location_id)
-        self._uploader = Uploader(hass, client, self.journal, self.meters)
+        self._patience = async_patience(hass, self.location_id)
+        self._uploader = Uploader(
+            hass, client, self.journal, self.meters, self._patience
+        )
         self._turn = asyncio.Lock()
         self._is_running = False
         self._failures = 0
         self._cancel_cycle: CALLBACK_TYPE | None = None
+        self._history_priced_until: datetime | None = None
 
     @override
     async def _async_setup(self) -> None:
         """Learn what the cycle needs to know of the location."""
         try:
-            location = await self.client.get_location(self.location_id)
+            with self._patience.requests(), self._patience.question("location"):
+                location = await self.client.get_location(self.location_id)
+            await self.journal.async_load()
+            await self._uploader.async_begin(dt_util.utcnow())
         except FlatpeakError as err:
             raise update_failure(err) from err
         self.zone = await _async_zone(self.hass, location.time_zone)
         self.currency = location.currency or self.hass.config.currency
-        await self.journal.async_load()
-        await self._uploader.async_begin(dt_util.utcnow())
         self._reporter = Reporter(
             self.hass,
             self.client,
             self.journal,
             self.meters,
+            self._patience,
             location_id=self.location_id,
             zone=self.zone,
         )
@@ -130,6 +140,7 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
     @callback
     def async_start(self) -> None:
         """Begin with the cycle as soon as Home Assistant has started."""
+        self._is_running = True
         for stop in (
             async_at_started(self.hass, self._async_started),
             self.hass.bus.async_listen(
@@ -145,9 +156,14 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
     @callback
     def _async_started(self, hass: HomeAssistant) -> None:
         """Run the first cycle and then the history, beside everything else."""
-        self._is_running = True
-        self.config_entry.async_create_background_task(
-            hass, self._async_catch_up(), f"{DOMAIN} history"
+        self._async_create_task(self._async_catch_up(), "history")
+
+    def _async_create_task[T](
+        self, work: Coroutine[Any, Any, T], name: str
+    ) -> asyncio.Task[T]:
+        """Do work that ends with the entry, and that nothing waits for at the end."""
+        return self.config_entry.async_create_background_task(
+            self.hass, work, f"{DOMAIN} {name}"
         )
 
     @callback
@@ -157,12 +173,13 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         self._cancel_cycle = async_call_later(
             self.hass,
             SETTLE_SECONDS + random.uniform(0, JITTER_SECONDS),
-            self._async_cycle_due,
+            HassJob(self._async_cycle_due, cancel_on_shutdown=True),
         )
 
-    async def _async_cycle_due(self, now: datetime) -> None:
+    @callback
+    def _async_cycle_due(self, now: datetime) -> None:
         """Run a cycle."""
-        await self.async_refresh()
+        self._async_create_task(self.async_refresh(), "hour")
 
     @callback
     def _async_cancel_cycle(self) -> None:
@@ -188,22 +205,32 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         if not self._is_running:
             return HomeCosts()
         try:
-            async with self._turn:
-                costs = await self._async_cycle(dt_util.utcnow())
+            # Whoever asked for it, it must not outlive the entry: the next one has
+            # a journal of its own.
+            costs = await self._async_create_task(self._async_cycle(), "cycle")
         except FlatpeakError as err:
-            self._async_retry_later()
+            self._async_retry_later(err)
             raise update_failure(err) from err
         self._async_relax()
         return costs
 
-    async def _async_cycle(self, now: datetime) -> HomeCosts:
+    @asynccontextmanager
+    async def _async_take_turn(self, work: str) -> AsyncGenerator[None]:
+        """Let nothing else be uploaded or priced meanwhile; leave Flatpeak its rest."""
+        async with self._turn:
+            with self._patience.requests(), self._patience.question(work):
+                yield
+
+    async def _async_cycle(self) -> HomeCosts:
         """Walk once from the recorder to the cost statistics."""
-        until = floor_hour(now)
-        await self._uploader.async_upload_fresh(until)
-        today = midnight(now, self.zone)
-        start = min(self.month_start(now), days_later(today, -TRAILING_DAYS))
-        reports = await self._reporter.async_price(start, until)
-        self._async_check_currency(reports)
+        async with self._async_take_turn("cycle"):
+            now = dt_util.utcnow()
+            until = floor_hour(now)
+            await self._uploader.async_upload_fresh(until)
+            today = midnight(now, self.zone)
+            start = min(self.month_start(now), days_later(today, -TRAILING_DAYS))
+            reports = await self._reporter.async_price(start, until)
+        self._async_learn_currency(reports)
         return HomeCosts(
             meters={
                 device_id: MeterCosts.of(meter_reports)
@@ -220,11 +247,14 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         return midnight(now, self.zone).replace(day=1)
 
     @callback
-    def _async_retry_later(self) -> None:
-        """Try again on our own, each time later."""
-        retry = min(FIRST_RETRY * 2**self._failures, LAST_RETRY)
+    def _async_retry_later(self, err: FlatpeakError) -> None:
+        """Try again on our own, each time later; only the user can mend a wrong key."""
+        self.update_interval = (
+            None
+            if isinstance(err, FlatpeakAuthenticationError)
+            else _delay(self._failures, err)
+        )
         self._failures += 1
-        self.update_interval = retry * random.uniform(1, 1.5)
 
     @callback
     def _async_relax(self) -> None:
@@ -233,11 +263,17 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         self.update_interval = None
 
     @callback
-    def _async_check_currency(self, reports: Mapping[str, list[CostReport]]) -> None:
-        """Tell the user when the energy dashboard would show a wrong currency."""
-        issue_id = f"currency_{self.config_entry.entry_id}"
+    def _async_learn_currency(self, reports: Mapping[str, list[CostReport]]) -> None:
+        """Take over the currency of reports.
+
+        Tell the user when the energy dashboard would show it as another one.
+        """
         currencies = {report.currency for each in reports.values() for report in each}
+        if not currencies:
+            return
+        self.currency = min(currencies)
         other = currencies - {self.hass.config.currency}
+        issue_id = currency_issue_id(self.config_entry)
         if not other:
             ir.async_delete_issue(self.hass, DOMAIN, issue_id)
             return
@@ -263,19 +299,17 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         while True:
             try:
                 if not await self._async_month_of_history():
-                    break
+                    return
                 failures = 0
             except FlatpeakAuthenticationError:
                 return  # The cycle asks the user for a new key, and then reloads.
             except FlatpeakError as err:
                 LOGGER.debug("The history has to wait: %s", err)
-                await asyncio.sleep(
-                    min(FIRST_RETRY * 2**failures, LAST_RETRY).total_seconds()
-                )
+                await asyncio.sleep(_delay(failures, err).total_seconds())
                 failures += 1
 
     async def _async_tend_dashboard(self) -> None:
-        """Link what is to be linked, and nothing else.
+        """Link the meters, and none that was removed.
 
         The dashboard accepts only statistics that exist. Home Assistant saves it
         a minute late, so a link may be lost: it is looked at again at every start.
@@ -283,26 +317,40 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         await async_create_costs(
             self.hass, [cost_statistic(meter, self.currency) for meter in self.meters]
         )
-        wanted = self.meters if self.config_entry.options[CONF_LINK_DASHBOARD] else []
+        if not self.links_dashboard:
+            return  # What is linked there, the user has linked by hand.
         await async_unlink(
             self.hass,
             cost_statistic_ids(self.journal.meters)
-            - {meter.cost_statistic_id for meter in wanted},
+            - {meter.cost_statistic_id for meter in self.meters},
         )
-        await async_link(self.hass, wanted)
+        await async_link(self.hass, self.meters)
 
     async def _async_month_of_history(self) -> bool:
         """Submit and price the next month of history, return whether there was one."""
-        async with self._turn:
-            if (span := await self._uploader.async_upload_history()) is None:
+        async with self._async_take_turn("history"):
+            if self._uploader.history is None:
                 return False
-            start, end = span
-            # The last day may go on beyond the month: it is priced as a whole.
-            end = days_later(midnight(end, self.zone), 1)
-            until = min(dt_util.as_utc(end), floor_hour(dt_util.utcnow()))
-            await self._reporter.async_price(start, until)
+            is_submitted = not await self._uploader.async_upload_history()
+            await self._async_price_history()
+            if is_submitted:
+                await self._uploader.async_finish_history(dt_util.utcnow())
+                self._history_priced_until = None
         self.async_update_listeners()
         return True
+
+    async def _async_price_history(self) -> None:
+        """Price what is accepted of the history, all of it first after a start."""
+        if (history := self._uploader.history) is None:
+            return
+        start, end = history
+        start = self._history_priced_until or start
+        # The last day may go on beyond the month: it is priced as a whole.
+        day_end = dt_util.as_utc(days_later(midnight(end, self.zone), 1))
+        until = min(day_end, floor_hour(dt_util.utcnow()))
+        if start < end:
+            await self._reporter.async_price(start, until)
+        self._history_priced_until = end
 
     @property
     def history_days(self) -> tuple[float, float]:
@@ -314,6 +362,22 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         done = sum((each for each, _ in progress), timedelta())
         wanted = sum((each for _, each in progress), timedelta())
         return done / DAY, wanted / DAY
+
+
+def currency_issue_id(entry: FlatpeakConfigEntry) -> str:
+    """Return the id of the issue that a home is priced in an unexpected currency."""
+    return f"currency_{entry.entry_id}"
+
+
+def _delay(failures: int, err: FlatpeakError) -> timedelta:
+    """Return how long to wait after a failure, the longer the more there were before.
+
+    Homes that have failed together must not come back together.
+    """
+    doublings = min(failures, MAX_DOUBLINGS)
+    delay = min(FIRST_RETRY * 2.0**doublings, LAST_RETRY) * random.uniform(1, 1.5)
+    asked = err.retry_after if isinstance(err, FlatpeakBusyError) else None
+    return max(delay, timedelta(seconds=min(asked or 0, LONGEST_REST.total_seconds())))
 
 
 async def _async_zone(hass: HomeAssistant, name: str | None) -> tzinfo:

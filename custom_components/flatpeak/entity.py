@@ -1,21 +1,29 @@
 """Base entities: of the home, and of a meter."""
 
+from typing import Final
+
+from homeassistant.core import callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
-from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
+from .coordinator import FlatpeakCoordinator
 from .meter import Meter
 
+MANUFACTURER: Final = "Flatpeak"
 
-def home_device_info(entry: FlatpeakConfigEntry, location_id: str) -> DeviceInfo:
-    """Return how the home appears in the device registry."""
-    return DeviceInfo(
-        identifiers={(DOMAIN, location_id)},
+
+@callback
+def async_create_home_device(coordinator: FlatpeakCoordinator) -> None:
+    """Register the home, which the devices of its meters refer to."""
+    entry = coordinator.config_entry
+    dr.async_get(coordinator.hass).async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, coordinator.location_id)},
         entry_type=DeviceEntryType.SERVICE,
-        manufacturer="Flatpeak",
+        manufacturer=MANUFACTURER,
         name=entry.title,
     )
 
@@ -45,8 +53,8 @@ class FlatpeakHomeEntity(FlatpeakEntity):
     ) -> None:
         """Put the entity on the home's device."""
         super().__init__(coordinator, coordinator.location_id, description)
-        self._attr_device_info = home_device_info(
-            coordinator.config_entry, coordinator.location_id
+        self._attr_device_info = DeviceInfo(
+            identifiers={(DOMAIN, coordinator.location_id)}
         )
 
 
@@ -65,7 +73,7 @@ class FlatpeakMeterEntity(FlatpeakEntity):
         self._attr_device_info = DeviceInfo(
             identifiers={(DOMAIN, meter.device_id)},
             entry_type=DeviceEntryType.SERVICE,
-            manufacturer="Flatpeak",
+            manufacturer=MANUFACTURER,
             model=meter.flow.replace("_", " ").capitalize(),
             name=meter.name,
             via_device_id=dr.async_get_device_id_by_identifier(

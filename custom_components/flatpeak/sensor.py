@@ -141,8 +141,14 @@ class FlatpeakMeterSensor(FlatpeakMeterEntity, SensorEntity):
         super().__init__(coordinator, meter, description)
         money = _MONEY_NAMES.get(meter.flow, "cost")
         self._attr_translation_key = description.key.replace("cost", money)
-        if description.device_class is SensorDeviceClass.MONETARY:
-            self._attr_native_unit_of_measurement = coordinator.currency
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the currency of money, of anything else the unit it always has."""
+        if self.entity_description.device_class is SensorDeviceClass.MONETARY:
+            return self.coordinator.currency
+        return self.entity_description.native_unit_of_measurement
 
     @property
     @override
@@ -165,12 +171,11 @@ class FlatpeakNetCostSensor(FlatpeakHomeEntity, SensorEntity):
 
     entity_description: FlatpeakNetCostDescription
 
-    def __init__(
-        self, coordinator: FlatpeakCoordinator, description: FlatpeakNetCostDescription
-    ) -> None:
-        """Count in the currency of the location."""
-        super().__init__(coordinator, description)
-        self._attr_native_unit_of_measurement = coordinator.currency
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str:
+        """Return the currency of the location."""
+        return self.coordinator.currency
 
     @property
     @override

@@ -1,0 +1,87 @@
+"""Wait as long as Flatpeak asks for before it is asked again."""
+
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from copy import copy
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .api import (
+    FlatpeakAccountDisabledError,
+    FlatpeakBusyError,
+    FlatpeakError,
+    FlatpeakInvalidRequestError,
+    FlatpeakTariffError,
+    FlatpeakVersionError,
+)
+from .const import DOMAIN
+
+# Flatpeak asks not to repeat what it has refused any sooner (flatpeak-api.md,
+# section 3).
+REFUSAL_PATIENCE: Final = timedelta(minutes=15)
+
+# However long a service says that it is busy.
+LONGEST_REST: Final = timedelta(days=1)
+
+# What status 422 stands for.
+REFUSALS: Final = (
+    FlatpeakAccountDisabledError,
+    FlatpeakInvalidRequestError,
+    FlatpeakTariffError,
+    FlatpeakVersionError,
+)
+
+
+class Patience:
+    """Remembers how long Flatpeak, or one question, has to be left alone.
+
+    Errors are kept as copies, which do not hold on to where they were raised.
+    """
+
+    def __init__(self) -> None:
+        """Begin with nothing to wait for."""
+        self._busy: tuple[FlatpeakBusyError, datetime] | None = None
+        self._refused: dict[Hashable, tuple[FlatpeakError, datetime]] = {}
+
+    @contextmanager
+    def requests(self) -> Iterator[None]:
+        """Guard requests of any kind: raise at once while Flatpeak wants to rest."""
+        if self._busy is not None:
+            err, until = self._busy
+            rest = (until - dt_util.utcnow()).total_seconds()
+            if rest > 0:
+                raise type(err)(err.message, retry_after=rest)
+        try:
+            yield
+        except FlatpeakBusyError as err:
+            if err.retry_after is not None:
+                seconds = min(err.retry_after, LONGEST_REST.total_seconds())
+                until = dt_util.utcnow() + timedelta(seconds=seconds)
+                self._busy = copy(err), until
+            raise
+
+    @contextmanager
+    def question(self, about: Hashable) -> Iterator[None]:
+        """Guard a question: raise at once while it must not be repeated."""
+        if about in self._refused:
+            refusal, until = self._refused[about]
+            if dt_util.utcnow() < until:
+                raise copy(refusal)
+        try:
+            yield
+        except REFUSALS as err:
+            self._refused[about] = copy(err), dt_util.utcnow() + REFUSAL_PATIENCE
+            raise
+
+
+_PATIENCE: Final[HassKey[dict[str, Patience]]] = HassKey(f"{DOMAIN}_patience")
+
+
+@callback
+def async_patience(hass: HomeAssistant, location_id: str) -> Patience:
+    """Return the patience with a location, which outlives a reload of its entry."""
+    return hass.data.setdefault(_PATIENCE, {}).setdefault(location_id, Patience())
