@@ -39,11 +39,15 @@ from homeassistant.util import dt as dt_util
 from .api import (
     DEFAULT_BASE_URL,
     FlatpeakClient,
+    FlatpeakConflictError,
     FlatpeakError,
+    FlatpeakInvalidRequestError,
+    FlatpeakTariffError,
     Location,
     PostalAddress,
     Tariff,
     TariffDirection,
+    Token,
 )
 from .const import (
     CONF_ACCOUNT_ID,
@@ -57,6 +61,7 @@ from .const import (
     CONF_SOURCE,
     CONF_STATISTIC_ID,
     DOMAIN,
+    LOGGER,
     SUBENTRY_TYPE_METER,
     TOKENS,
 )
@@ -97,7 +102,8 @@ _HISTORY_LENGTHS: Final = {
 MARKET_CONTRACT_PAST: Final = timedelta(days=5 * 365)
 MARKET_CONTRACT_FUTURE: Final = timedelta(days=10 * 365)
 
-# Which field a failure is shown at; others concern the whole form.
+# Which field a failure is shown at where the form has it. The rest concerns the
+# whole form, and so does what happens at a field that is not there to be mended.
 _FIELD_OF_FAILURE: Final = {
     "insecure_url": CONF_SERVER,
     "invalid_auth": CONF_API_KEY,
@@ -153,7 +159,6 @@ _HISTORY_SELECTOR: Final = SelectSelector(
     )
 )
 
-
 _METER_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_STATISTIC_ID): StatisticSelector(),
@@ -174,11 +179,12 @@ class _Failure:
     placeholders: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, err: FlatpeakError) -> _Failure:
-        """Return a failure of Flatpeak, at the field that it concerns."""
+    def of(cls, err: FlatpeakError, *fields: str) -> _Failure:
+        """Return a failure of Flatpeak, at that one of the form's fields it concerns."""
         key = failure_key(err)
+        field_name = _FIELD_OF_FAILURE.get(key)
         return cls(
-            errors={_FIELD_OF_FAILURE.get(key, "base"): key},
+            errors={field_name if field_name in fields else "base": key},
             placeholders=failure_placeholders(err),
         )
 
@@ -200,14 +206,14 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
     VERSION = 1
     MINOR_VERSION = 1
 
-    def __init__(self) -> None:
-        """Nothing is asked yet."""
-        self._markets: dict[TariffDirection, Tariff] = {}
-
     _client: FlatpeakClient
     _credentials: dict[str, str]
     _location: Location
     _locations: list[Location]
+
+    def __init__(self) -> None:
+        """Begin without any tariff made."""
+        self._markets: dict[TariffDirection, Tariff] = {}
 
     @classmethod
     @callback
@@ -228,13 +234,13 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
             self._credentials = {
                 CONF_ACCOUNT_ID: user_input[CONF_ACCOUNT_ID].strip(),
                 CONF_API_KEY: user_input[CONF_API_KEY].strip(),
-                CONF_API_URL: user_input[CONF_SERVER][CONF_API_URL],
+                CONF_API_URL: user_input[CONF_SERVER][CONF_API_URL].strip(),
             }
             try:
                 self._client = _client(self.hass, self._credentials)
                 self._locations = await self._client.list_locations()
             except FlatpeakError as err:
-                failure = _Failure.of(err)
+                failure = _Failure.of(err, CONF_API_KEY, CONF_SERVER)
             else:
                 return await self.async_step_location()
         return self.async_show_form(
@@ -261,50 +267,65 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Register this home at Flatpeak."""
-        reference_id = await instance_id.async_get(self.hass)
-        registered = next(
-            (each for each in self._locations if each.reference_id == reference_id),
-            None,
-        )
         failure = _Failure()
-        if user_input is not None:
+        if user_input is None:
+            user_input = await self._async_known_address()
+        else:
             address = PostalAddress(
                 **{key: value.strip() or None for key, value in user_input.items()}
             )
             failure = _check_address(address)
             if not failure:
                 try:
-                    location = await self._async_register(reference_id, address)
+                    location = await self._async_register(address)
                 except FlatpeakError as err:
                     failure = _Failure.of(err)
                 else:
                     return await self._async_use_location(location)
-        elif registered is not None:
-            await self._async_claim(registered)
-            if registered.address is not None:
-                user_input = dict(registered.address.as_dict())
         return self.async_show_form(
             step_id="address",
             data_schema=self.add_suggested_values_to_schema(
-                _ADDRESS_SCHEMA,
-                user_input or {CONF_COUNTRY_CODE: self.hass.config.country},
+                _ADDRESS_SCHEMA, user_input
             ),
             **failure.as_form(),
         )
 
-    async def _async_register(
-        self, reference_id: str, address: PostalAddress
-    ) -> Location:
-        """Return this home's location, which an abandoned flow may have made."""
-        for location in await self._client.list_locations(reference_id):
-            if location.address == address:
+    async def _async_known_address(self) -> dict[str, Any]:
+        """Return what is known of the address; abort when this home is set up."""
+        reference_id = await instance_id.async_get(self.hass)
+        for location in self._locations:
+            if location.reference_id == reference_id:
+                await self._async_claim(location)
+                if location.address is not None:
+                    return {**location.address.as_dict()}
+        return {CONF_COUNTRY_CODE: self.hass.config.country}
+
+    async def _async_register(self, address: PostalAddress) -> Location:
+        """Return this home's location, and make it only where there is none yet."""
+        reference_id = await instance_id.async_get(self.hass)
+        if location := await self._async_registered(reference_id, address):
+            return location
+        try:
+            return await self._client.create_location(reference_id, address)
+        except FlatpeakConflictError:
+            # Another flow was faster.
+            if location := await self._async_registered(reference_id, address):
                 return location
-            return await self._client.update_location(location.location_id, address)
-        return await self._client.create_location(reference_id, address)
+            raise
+
+    async def _async_registered(
+        self, reference_id: str, address: PostalAddress
+    ) -> Location | None:
+        """Return the location that an earlier flow made, now at this address."""
+        locations = await self._client.list_locations(reference_id)
+        if not locations or locations[0].address == address:
+            return next(iter(locations), None)
+        return await self._client.update_location(locations[0].location_id, address)
 
     async def _async_claim(self, location: Location) -> None:
         """Abort when the location is a home in Home Assistant already."""
-        await self.async_set_unique_id(location.location_id)
+        # A flow that was left open must not keep its location for ever.
+        await self.async_set_unique_id(location.location_id, raise_on_progress=False)
         self._abort_if_unique_id_configured()
 
     async def _async_use_location(self, location: Location) -> ConfigFlowResult:
@@ -337,27 +358,41 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _async_connect_market(self) -> _Failure:
         """Price the home with the market prices of its address."""
-        now = dt_util.utcnow()
-        for direction in await self._async_market_directions():
-            if direction not in self._markets:
-                self._markets[direction] = await self._client.create_market_tariff(
-                    self._location.location_id,
-                    direction,
-                    now - MARKET_CONTRACT_PAST,
-                    now + MARKET_CONTRACT_FUTURE,
-                )
-            if self._markets[direction].market_rate_source_id is None:
-                return _Failure(errors={CONF_TARIFF: "no_market"})
+        # The answer to an earlier try may have been lost.
+        location = await self._client.get_location(self._location.location_id)
+        if not (
+            location.has_import_tariff
+            or await self._async_has_market(TariffDirection.IMPORT)
+        ):
+            return _Failure(errors={CONF_TARIFF: "no_market"})
+        if not location.has_export_tariff and await self._async_exports():
+            await self._async_try_export_market()
         return _Failure()
 
-    async def _async_market_directions(self) -> list[TariffDirection]:
-        """Return the directions that the home needs a market price for."""
-        exports = any(
-            source.flow is Flow.GRID_EXPORT for source in await async_sources(self.hass)
-        )
-        if exports and not self._location.has_export_tariff:
-            return [TariffDirection.IMPORT, TariffDirection.EXPORT]
-        return [TariffDirection.IMPORT]
+    async def _async_try_export_market(self) -> None:
+        """Price what the home sells, in markets that pay for it."""
+        try:
+            await self._async_has_market(TariffDirection.EXPORT)
+        except FlatpeakInvalidRequestError, FlatpeakTariffError:
+            # What the home buys is priced all the same.
+            LOGGER.info("Flatpeak has no market prices for export")
+
+    async def _async_has_market(self, direction: TariffDirection) -> bool:
+        """Connect the market of the address once, and return whether there is one."""
+        if direction not in self._markets:
+            now = dt_util.utcnow()
+            self._markets[direction] = await self._client.create_market_tariff(
+                self._location.location_id,
+                direction,
+                now - MARKET_CONTRACT_PAST,
+                now + MARKET_CONTRACT_FUTURE,
+            )
+        return self._markets[direction].market_rate_source_id is not None
+
+    async def _async_exports(self) -> bool:
+        """Return whether the home sells energy."""
+        sources = await async_sources(self.hass)
+        return any(source.flow is Flow.GRID_EXPORT for source in sources)
 
     async def async_step_meters(
         self, user_input: dict[str, Any] | None = None
@@ -365,21 +400,16 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
         """Ask which energy of the dashboard to price, and create the home."""
         sources = await async_sources(self.hass)
         names = await _async_names(self.hass, sources)
+        labels = await _async_labels(self.hass, sources, names)
         failure = _check_sources(sources, names)
         if user_input is not None:
-            chosen = [
-                source for source in sources if _key(source) in user_input[CONF_METERS]
-            ]
-            if len(chosen) < len(user_input[CONF_METERS]) or any(
-                source.statistic_id not in names for source in chosen
-            ):
+            if not labels.keys() >= set(user_input[CONF_METERS]):
                 failure = _Failure(errors={CONF_METERS: "statistic_vanished"})
             else:
                 try:
-                    return await self._async_create(chosen, names, user_input)
+                    return await self._async_create(sources, names, user_input)
                 except FlatpeakError as err:
                     failure = _Failure.of(err)
-        labels = await _async_labels(self.hass, sources, names)
         return self.async_show_form(
             step_id="meters",
             data_schema=self.add_suggested_values_to_schema(
@@ -391,11 +421,11 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _async_create(
         self,
-        sources: list[DashboardSource],
+        sources: Iterable[DashboardSource],
         names: Mapping[str, str],
         user_input: Mapping[str, Any],
     ) -> ConfigFlowResult:
-        """Create the home with its meters."""
+        """Create the home with the chosen meters."""
         meters = [
             await _async_meter(
                 self.hass,
@@ -406,10 +436,10 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
                 history=user_input[CONF_HISTORY],
             )
             for source in sources
+            if _key(source) in user_input[CONF_METERS]
         ]
         if (token := self._client.token) is not None:
-            tokens = self.hass.data.setdefault(TOKENS, {})
-            tokens[self._credentials[CONF_ACCOUNT_ID]] = token
+            _hand_over(self.hass, self._credentials, token)
         return self.async_create_entry(
             title=self.hass.config.location_name,
             data=self._credentials | {CONF_LOCATION_ID: self._location.location_id},
@@ -432,10 +462,11 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
             entry = self._get_reauth_entry()
             key = {CONF_API_KEY: user_input[CONF_API_KEY].strip()}
             try:
-                await _client(self.hass, {**entry.data, **key}).login()
+                token = await _client(self.hass, {**entry.data, **key}).login()
             except FlatpeakError as err:
-                failure = _Failure.of(err)
+                failure = _Failure.of(err, CONF_API_KEY)
             else:
+                _hand_over(self.hass, entry.data, token)
                 return self._update_key(entry, key)
         return self.async_show_form(
             step_id="reauth_confirm",
@@ -445,7 +476,7 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @callback
     def _update_key(self, entry: ConfigEntry, key: dict[str, str]) -> ConfigFlowResult:
-        """Keep a new key, and set the home up with it."""
+        """Keep a new key, and set the home up with it once."""
         # The update listener reloads an entry that is loaded and has changed.
         reloads = bool(entry.update_listeners) and key.items() - entry.data.items()
         result = self.async_update_and_abort(entry, data_updates=key)
@@ -471,28 +502,29 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             if statistic_id not in names:
                 failure = _Failure(errors={CONF_STATISTIC_ID: "not_energy"})
             else:
+                name = user_input.get(CONF_NAME, "").strip() or names[statistic_id]
                 try:
-                    meter = await _async_meter(
-                        self.hass,
-                        entry.runtime_data.client,
-                        statistic_id=statistic_id,
-                        flow=Flow(user_input[CONF_FLOW]),
-                        name=user_input.get(CONF_NAME) or names[statistic_id],
-                        history=user_input[CONF_HISTORY],
-                    )
+                    return await self._async_create(entry, name, user_input)
                 except FlatpeakError as err:
                     failure = _Failure.of(err)
-                else:
-                    return self._create(meter)
         return self.async_show_form(
             step_id="user",
             data_schema=self.add_suggested_values_to_schema(_METER_SCHEMA, user_input),
             **failure.as_form(),
         )
 
-    @callback
-    def _create(self, meter: ConfigSubentryData) -> SubentryFlowResult:
+    async def _async_create(
+        self, entry: ConfigEntry, name: str, user_input: Mapping[str, Any]
+    ) -> SubentryFlowResult:
         """Add the meter to the home."""
+        meter = await _async_meter(
+            self.hass,
+            entry.runtime_data.client,
+            statistic_id=user_input[CONF_STATISTIC_ID],
+            flow=Flow(user_input[CONF_FLOW]),
+            name=name,
+            history=user_input[CONF_HISTORY],
+        )
         return self.async_create_entry(
             title=meter["title"], data=meter["data"], unique_id=meter["unique_id"]
         )
@@ -543,6 +575,14 @@ def _client(hass: HomeAssistant, credentials: Mapping[str, str]) -> FlatpeakClie
     )
 
 
+@callback
+def _hand_over(
+    hass: HomeAssistant, credentials: Mapping[str, str], token: Token
+) -> None:
+    """Let the home be set up with the token of this flow's login."""
+    hass.data.setdefault(TOKENS, {})[credentials[CONF_ACCOUNT_ID]] = token
+
+
 def _check_address(address: PostalAddress) -> _Failure:
     """Return what an address lacks for a price (flatpeak-api.md, section 6)."""
     errors = {}
@@ -558,7 +598,7 @@ def _check_sources(
 ) -> _Failure:
     """Return why fewer meters than expected are offered."""
     if not sources:
-        return _Failure(errors={"base": "no_energy_dashboard"})
+        return _Failure(errors={CONF_METERS: "no_energy_dashboard"})
     missing = [
         source.name or source.statistic_id
         for source in sources
@@ -567,7 +607,7 @@ def _check_sources(
     if not missing:
         return _Failure()
     return _Failure(
-        errors={"base": "no_history"}, placeholders={"sources": ", ".join(missing)}
+        errors={CONF_METERS: "no_history"}, placeholders={"sources": ", ".join(missing)}
     )
 
 
