@@ -103,6 +103,11 @@ class Home:
             },
         )
 
+    def remove_sensor(self, entity_id: str) -> None:
+        """Remove a sensor; what it recorded stays."""
+        er.async_get(self.hass).async_remove(entity_id)
+        self.hass.states.async_remove(entity_id)
+
     async def async_record(
         self,
         statistic_id: str,

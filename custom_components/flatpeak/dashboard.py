@@ -60,12 +60,13 @@ async def async_sources(hass: HomeAssistant) -> list[DashboardSource]:
     preferences = (await async_get_manager(hass)).data
     if preferences is None:
         return []
-    found = [
+    found: dict[str, DashboardSource] = {}
+    for source in (
         *_source_statistics(preferences["energy_sources"]),
         *_device_statistics(preferences["device_consumption"]),
-    ]
-    first = {source.statistic_id: source for source in reversed(found)}
-    return list(reversed(first.values()))
+    ):
+        found.setdefault(source.statistic_id, source)
+    return list(found.values())
 
 
 def _source_statistics(sources: Iterable[Any]) -> Iterator[DashboardSource]:
@@ -122,12 +123,7 @@ async def _async_update_grid(
         change(source) if source["type"] == GRID else source for source in before
     ]
     if after != before:
-        await manager.async_update(
-            {
-                "energy_sources": after,
-                "device_consumption": manager.data["device_consumption"],
-            }
-        )
+        await manager.async_update({**manager.data, "energy_sources": after})
 
 
 def _linked(
