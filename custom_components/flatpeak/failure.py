@@ -8,6 +8,7 @@ from homeassistant.helpers.update_coordinator import UpdateFailed
 from .api import (
     FlatpeakAccountDisabledError,
     FlatpeakAuthenticationError,
+    FlatpeakBusyError,
     FlatpeakConflictError,
     FlatpeakConnectionError,
     FlatpeakDirectionNotSupportedError,
@@ -25,6 +26,7 @@ from .api import (
     FlatpeakVersionError,
 )
 from .const import DOMAIN
+from .journal import JournalError
 from .upload import FlatpeakNotProcessedError
 
 # The translation key of each failure: of flow errors and of exceptions alike.
@@ -46,6 +48,7 @@ _KEYS: Final[dict[type[FlatpeakError], str]] = {
     FlatpeakServerError: "server_error",
     FlatpeakTariffPendingError: "tariff_pending",
     FlatpeakVersionError: "api_version",
+    JournalError: "not_noted",
 }
 
 
@@ -69,7 +72,5 @@ def update_failure(err: FlatpeakError) -> HomeAssistantError:
         translation_domain=DOMAIN,
         translation_key=failure_key(err),
         translation_placeholders=failure_placeholders(err),
-        retry_after=err.retry_after
-        if isinstance(err, FlatpeakRateLimitError)
-        else None,
+        retry_after=err.retry_after if isinstance(err, FlatpeakBusyError) else None,
     )
