@@ -66,16 +66,11 @@ def apportion(
     pieces_of_hours: dict[datetime, list[float]] = defaultdict(list)
     energy = _Timeline(intervals)
     slots = _Timeline(list(prices))
-    for row in _in_order(rows):
+    for row in dict.fromkeys(rows):
         pieces = list(_pieces(row, energy, slots)) or list(_blank(row, until))
         for piece, rest in zip(pieces, _rest(row, pieces), strict=True):
             pieces_of_hours[piece.hour].append(piece.cost + rest)
     return {hour: fsum(costs) for hour, costs in sorted(pieces_of_hours.items())}
-
-
-def _in_order(rows: Iterable[CostRow]) -> list[CostRow]:
-    """Return each row once, oldest first."""
-    return sorted(dict.fromkeys(rows), key=lambda row: (row.start, row.end))
 
 
 class _Timeline[T: (EnergyInterval, PriceSlot)]:
