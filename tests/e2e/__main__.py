@@ -1,0 +1,129 @@
+"""Run the demo: python -m tests.e2e, usually through scripts/demo."""
+
+from argparse import ArgumentParser, Namespace
+import asyncio
+from pathlib import Path
+import signal
+import sys
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from .check import check
+from .demo import Demo, Progress, running_demo
+from .home_assistant import PASSWORD, USER
+from .process import DemoError
+
+# What a shell says of a program that a signal ended.
+STOPPED: Final = 130
+
+# How Home Assistant says that it wants to be started again.
+RESTART: Final = 100
+
+GUIDE: Final = """
+Home Assistant  {home_assistant}
+                user {user}, password {password}
+Look at         {home_assistant}/energy
+                what the energy of the home cost, a year back: choose a period, see the table of sources
+                {home_assistant}/config/integrations/integration/flatpeak
+                the home and its meters, each with its costs
+Flatpeak        {simulator}
+                simulated; tests/simulator/README.md tells what it can be asked and told
+Files           {directory}
+
+Ctrl-C stops everything.
+"""
+
+
+def parse_arguments() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser(
+        prog="scripts/demo",
+        description="Show Flatpeak in a real Home Assistant with a year of a home's energy.",
+    )
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=8123,
+        help="of Home Assistant; the simulated Flatpeak takes the next one (default 8123)",
+    )
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        metavar="DIR",
+        help="use this configuration directory of Home Assistant and keep it",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="check that the year is priced and shown right, then stop",
+    )
+    parser.add_argument(
+        "--screenshots",
+        type=Path,
+        metavar="DIR",
+        help="where the check puts its screenshots (default: screenshots in the configuration directory)",
+    )
+    return parser.parse_args()
+
+
+async def show(demo: Demo, directory: Path) -> None:
+    """Say what there is to see, and keep Home Assistant running."""
+    print(
+        GUIDE.format(
+            home_assistant=demo.home_assistant.url,
+            user=USER,
+            password=PASSWORD,
+            simulator=demo.simulator.url,
+            directory=directory,
+        ),
+        flush=True,
+    )
+    while (code := await demo.home_assistant.program.ended()) == RESTART:
+        await demo.home_assistant.program.start()
+    raise DemoError(f"Home Assistant has ended with exit code {code}.")
+
+
+async def run(arguments: Namespace, directory: Path) -> bool:
+    """Run the demo until it is stopped, or its check; return whether all is well."""
+    end_on_signals()
+    say = Progress()
+    async with running_demo(directory, arguments.port, say) as demo:
+        if not arguments.check:
+            await show(demo, directory)
+        pictures = arguments.screenshots or directory / "screenshots"
+        pictures.mkdir(parents=True, exist_ok=True)
+        return await check(demo, pictures, say)
+
+
+def end_on_signals() -> None:
+    """Let the first signal end everything in good order; further ones change nothing."""
+    task = asyncio.current_task()
+    assert task is not None
+
+    def end() -> None:
+        """Cancel what runs."""
+        if not task.cancelling():
+            print("Stopping.", flush=True)
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+
+
+def main() -> int:
+    """Run the demo, return the exit code."""
+    arguments = parse_arguments()
+    with TemporaryDirectory(prefix="flatpeak-demo-") as temporary:
+        directory = (arguments.keep or Path(temporary)).resolve()
+        try:
+            is_well = asyncio.run(run(arguments, directory))
+        except DemoError as error:
+            print(error, file=sys.stderr)
+            return 1
+        except asyncio.CancelledError:
+            return STOPPED if arguments.check else 0
+    return 0 if is_well else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

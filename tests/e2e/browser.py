@@ -1,0 +1,110 @@
+"""What a person sees: the frontend of Home Assistant in headless Chromium."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+import json
+from pathlib import Path
+import re
+import shutil
+from time import time
+from typing import Final
+
+from playwright.async_api import BrowserContext, Page, async_playwright, expect
+
+from .configuration import TIME_ZONE
+from .home_assistant import HomeAssistant
+from .process import DemoError
+
+FLAGS: Final = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# The last 30 days and today.
+PERIOD: Final = "now-30d"
+PERIOD_DAYS: Final = 30
+
+TABLE: Final = "hui-energy-sources-table-card"
+LAST_ROW: Final = "Grid total"
+NOT_MONEY: Final = re.compile(r"[^\d.-]")
+
+LOAD_MILLISECONDS: Final = 60_000
+WIDTH: Final = 1280
+DRAW_MILLISECONDS: Final = 1_500
+
+
+@asynccontextmanager
+async def running_browser(
+    home_assistant: HomeAssistant,
+) -> AsyncIterator[BrowserContext]:
+    """Run Chromium in which the demo's user is logged in."""
+    if (chromium := shutil.which("chromium")) is None:
+        raise DemoError(
+            "There is no chromium on the path; scripts/setup e2e brings it."
+        )
+    async with (
+        async_playwright() as playwright,
+        await playwright.chromium.launch(
+            executable_path=chromium, args=FLAGS
+        ) as browser,
+        await browser.new_context(
+            locale="en-GB",
+            timezone_id=TIME_ZONE,
+            reduced_motion="reduce",
+        ) as context,
+    ):
+        context.set_default_timeout(LOAD_MILLISECONDS)
+        await context.add_init_script(_storage(home_assistant))
+        yield context
+
+
+def _storage(home_assistant: HomeAssistant) -> str:
+    """Return a script that leaves behind what the frontend finds after a login."""
+    expires_in = home_assistant.token["expires_in"]
+    tokens = home_assistant.token | {
+        "hassUrl": home_assistant.url,
+        "clientId": home_assistant.client_id,
+        "expires": int((time() + expires_in) * 1000),
+    }
+    items = {
+        "hassTokens": json.dumps(tokens),
+        "energy-default-period-_energy_dashboard": PERIOD,
+    }
+    return f"Object.assign(localStorage, {json.dumps(items)});"
+
+
+async def open_energy_dashboard(page: Page, url: str) -> dict[str, float]:
+    """Open the energy dashboard, return the costs in its table of totals by source."""
+    await page.goto(f"{url}/energy")
+    rows = page.locator(f"{TABLE} tbody tr")
+    await expect(rows.filter(has_text=LAST_ROW)).to_be_visible(
+        timeout=LOAD_MILLISECONDS
+    )
+    costs = {}
+    for row in await rows.all():
+        # A bullet, the source, its energy and, if any, its cost.
+        _, source, _, cost = await row.locator("th, td").all_inner_texts()
+        if money := NOT_MONEY.sub("", cost):
+            costs[source.strip()] = float(money)
+    return costs
+
+
+async def take_picture(page: Page, path: Path, *, height: int) -> None:
+    """Save what a page shows once it has drawn itself."""
+    await page.set_viewport_size({"width": WIDTH, "height": height})
+    # Charts come a moment after their data, and nothing in the page says when they are there.
+    await page.wait_for_timeout(DRAW_MILLISECONDS)
+    await page.screenshot(path=path)
+
+
+async def open_page(page: Page, url: str, text: str) -> None:
+    """Open a page, and wait for a text in it."""
+    await page.goto(url)
+    await expect(page.get_by_text(text, exact=True).first).to_be_visible(
+        timeout=LOAD_MILLISECONDS
+    )

@@ -1,0 +1,95 @@
+"""The simulated Flatpeak as a process of its own, and what it is asked beside the API."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+import sys
+from typing import Any, Final, Self
+
+from aiohttp import ClientConnectionError, ClientSession
+
+from .process import LOOPBACK, Program
+
+ACCOUNT_ID: Final = "acc_demo"
+API_KEY: Final = "sk_test_demo"
+NAME: Final = "The simulated Flatpeak"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What Flatpeak holds for a meter over some time; the cost is None where that was not asked."""
+
+    start: datetime
+    end: datetime
+    energy_wh: float
+    cost: float | None
+
+    @classmethod
+    def from_json(cls, raw: dict[str, Any]) -> Self:
+        """Read a record, an hour or a day."""
+        return cls(
+            start=datetime.fromisoformat(raw["start"]),
+            end=datetime.fromisoformat(raw["end"]),
+            energy_wh=raw["energy"],
+            cost=raw.get("reported_cost"),
+        )
+
+
+class SimulatorClient:
+    """The control side of a simulator."""
+
+    def __init__(self, session: ClientSession, url: str) -> None:
+        """Keep where it is."""
+        self._session = session
+        self.url = url
+
+    async def is_ready(self) -> bool:
+        """Return whether it answers."""
+        try:
+            await self._get("settings")
+        except ClientConnectionError:
+            return False
+        return True
+
+    async def records(self, device_id: str, direction: str) -> list[Record]:
+        """Return the records that count for a device."""
+        return await self._truth(device_id, direction, "records")
+
+    async def days(self, device_id: str, direction: str) -> list[Record]:
+        """Return the local days of a device as Flatpeak reports them."""
+        return await self._truth(device_id, direction, "days")
+
+    async def _truth(self, device_id: str, direction: str, kind: str) -> list[Record]:
+        """Return what the simulator knows of a device."""
+        rows = await self._get(f"truth/{device_id}/{direction}/{kind}")
+        return [Record.from_json(row) for row in rows]
+
+    async def violations(self) -> dict[str, int]:
+        """Return what a client did wrong, and how often."""
+        counts: dict[str, int] = (await self._get("violations"))["counts"]
+        return counts
+
+    async def request_count(self) -> int:
+        """Return how many requests it has answered."""
+        requests = (await self._get("requests"))["requests"]
+        return sum(each["count"] for each in requests)
+
+    async def _get(self, path: str) -> Any:
+        """Ask the simulator itself."""
+        async with self._session.get(f"{self.url}/_simulator/{path}") as response:
+            response.raise_for_status()
+            return await response.json()
+
+
+@asynccontextmanager
+async def running_simulator(
+    session: ClientSession, port: int, log: Path
+) -> AsyncIterator[SimulatorClient]:
+    """Run a Flatpeak with one account."""
+    command = [sys.executable, "-m", "tests.simulator", "--port", str(port)]
+    account = ["--account-id", ACCOUNT_ID, "--api-key", API_KEY]
+    client = SimulatorClient(session, f"http://{LOOPBACK}:{port}")
+    async with Program(NAME, command + account, log, client.is_ready):
+        yield client
