@@ -12,8 +12,11 @@ import pytest
 
 from custom_components.flatpeak.intervals import HOUR, EnergyInterval
 from custom_components.flatpeak.journal import (
+    CORRECTION,
     FRESH,
     HISTORY,
+    KEPT_DAYS,
+    Day,
     Journal,
     JournalError,
     MeterJournal,
@@ -22,6 +25,7 @@ from custom_components.flatpeak.journal import (
     Span,
     Stretch,
     Submission,
+    days_of,
 )
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, UnsupportedStorageVersionError
@@ -122,6 +126,7 @@ def content(journal: Journal) -> object:
         journal.batch_id,
         journal.last_upload,
         journal.repriced_on,
+        journal.corrections_stopped,
     )
 
 
@@ -291,11 +296,91 @@ def test_costs_are_owed_for_what_is_accepted() -> None:
     assert journal.unpriced is None
 
 
+def test_a_day_is_remembered_in_whatever_order_it_came() -> None:
+    """Its records are not kept, but a change of one shows."""
+    whole = Day.of([interval(3, 1.5), interval(4, 2.0), interval(5, 0.25)])
+
+    assert Day.of([interval(5, 0.25), interval(3, 1.5)]).joined(
+        Day.of([interval(4, 2.0)])
+    ) == Day(energy_wh=3.75, digest=whole.digest, odd=())
+    assert whole.digest != Day.of([interval(3, 1.5), interval(4, 2.25)]).digest
+    assert (
+        Day.of([interval(3, 1.5), interval(4, 2.0), interval(6, 0.25)]).digest
+        != whole.digest
+    )
+    assert Day.of([interval(3, 1.500001)]).digest == Day.of([interval(3, 1.5)]).digest
+
+
+def test_records_belong_to_the_day_in_which_they_end() -> None:
+    """Also those that end with it; what spans more than its hour is told apart."""
+    days = days_of([interval(22), interval(23), interval(24), interval(25, hours=30)])
+
+    assert list(days) == [date(2026, 10, 24), date(2026, 10, 25), date(2026, 10, 26)]
+    assert [len(day.odd) for day in days.values()] == [0, 0, 1]
+    assert days[date(2026, 10, 26)].odd == (Span(start=hour(25), end=hour(55)),)
+
+
+def test_days_long_ago_are_forgotten() -> None:
+    """Of a history of years only the last days are remembered."""
+    journal = meter()
+    journal.fresh.position = hour(48) + KEPT_DAYS
+
+    journal.remember_more(days_of([interval(47), interval(48)]))
+    journal.remember_more(days_of([interval(49)]))
+
+    assert journal.days == days_of([interval(48), interval(49)])
+
+
+async def test_accepted_records_are_remembered(hass: HomeAssistant) -> None:
+    """Those that are refused are not, nor those of a day that is read again anyway."""
+    journal = await async_begun(hass)
+    sent = submission(
+        part(interval(48), interval(49)),
+        part(interval(50), device_id="dev_2", stretch=CORRECTION),
+    )
+    await journal.async_doubt(sent)
+    await journal.async_accept(sent, "bat_1", {"dev_1": [refusal(49)]})
+
+    assert journal.meters["dev_1"].days == days_of([interval(48)])
+    assert journal.meters["dev_2"].days == {}
+
+
+async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) -> None:
+    """What it does not have begins as it would anew; all the rest is kept."""
+    await async_begun(hass)
+    stored = json.loads(file.read_text())
+    for meter_data in stored["data"]["meters"].values():
+        del meter_data["unpriced"], meter_data["days"]
+    file.write_text(
+        json.dumps(
+            {
+                "version": 1,
+                "minor_version": 1,
+                "key": "flatpeak.loc_1",
+                "data": {
+                    "meters": stored["data"]["meters"],
+                    "doubt": None,
+                    "batch_id": "bat_1",
+                },
+            }
+        )
+    )
+
+    journal = await async_loaded(hass)
+
+    assert journal.meters == begun()
+    assert journal.batch_id == "bat_1"
+    assert journal.last_upload is None
+    assert journal.repriced_on is None
+    assert not journal.corrections_stopped
+    assert json.loads(file.read_text())["minor_version"] == 2
+
+
 async def test_a_new_journal_is_empty(hass: HomeAssistant, file: Path) -> None:
     """Without a file nothing is known, and reading alone makes no file."""
     journal = await async_loaded(hass)
 
-    assert content(journal) == ({}, None, None, None, None)
+    assert content(journal) == ({}, None, None, None, None, False)
     assert not file.exists()
 
 
@@ -311,6 +396,8 @@ async def test_all_of_the_journal_is_read_back(hass: HomeAssistant) -> None:
     journal.batch_id = "bat_1"
     journal.last_upload = SENT
     journal.repriced_on = date(2026, 10, 26)
+    journal.corrections_stopped = True
+    journal.meters["dev_1"].remember(days_of([interval(5), interval(30, hours=3)]))
     await journal.async_doubt(
         submission(
             part(interval(48, 1e-17), interval(49, 2 / 3, hours=400), carry_wh=-1 / 7),
@@ -332,7 +419,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 1,
+        "minor_version": 2,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -358,6 +445,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                         }
                     ],
                     "unpriced": None,
+                    "days": {},
                 }
             },
             "doubt": {
@@ -375,6 +463,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
             "batch_id": None,
             "last_upload": None,
             "repriced_on": None,
+            "corrections_stopped": False,
         },
     }
     assert file.stat().st_mode & 0o777 == 0o600
@@ -456,7 +545,7 @@ async def test_a_submission_that_was_refused_as_a_whole(hass: HomeAssistant) -> 
 
     await journal.async_drop_doubt()
 
-    assert content(await async_loaded(hass)) == (begun(), None, None, None, None)
+    assert content(await async_loaded(hass)) == (begun(), None, None, None, None, False)
 
 
 async def test_a_batch_that_is_processed(hass: HomeAssistant) -> None:
@@ -494,7 +583,7 @@ async def test_nothing_is_sent_that_is_not_noted(
 
     file.rmdir()
     await journal.async_drop_doubt()
-    assert content(await async_loaded(hass)) == (begun(), None, None, None, None)
+    assert content(await async_loaded(hass)) == (begun(), None, None, None, None, False)
 
 
 async def test_what_happens_while_home_assistant_stops_is_noted_at_once(

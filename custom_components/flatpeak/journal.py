@@ -4,9 +4,12 @@ The journal is kept per location and outlives the config entry, since records
 cannot be read back from Flatpeak.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
+from math import fsum
 from typing import Any, Final, Self, override
 
 from homeassistant.core import HomeAssistant
@@ -15,12 +18,20 @@ from homeassistant.util import dt as dt_util
 
 from .api import FlatpeakError
 from .const import DOMAIN
-from .intervals import EnergyInterval
+from .intervals import HOUR, EnergyInterval
 
 STORAGE_VERSION: Final = 1
+STORAGE_MINOR_VERSION: Final = 2
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
+CORRECTION: Final = "correction"
+
+# Digests are kept in 64 bits.
+DIGESTS: Final = 2**64
+
+# How long it is remembered what was submitted: the window of corrections and a day.
+KEPT_DAYS: Final = timedelta(days=36)
 
 
 @dataclass(kw_only=True)
@@ -105,6 +116,79 @@ class Span:
         return cls(start=start, end=end)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Day:
+    """What was submitted of one UTC day: enough to see that it changed, no more."""
+
+    energy_wh: float
+    digest: int
+    """The sum of the digests of the records, in whatever order they came."""
+    odd: tuple[Span, ...]
+    """The records that span something else than just their hour."""
+
+    @classmethod
+    def of(cls, intervals: Iterable[EnergyInterval]) -> Self:
+        """Return what is remembered of records."""
+        intervals = list(intervals)
+        return cls(
+            energy_wh=fsum(interval.energy_wh for interval in intervals),
+            digest=sum(map(_digest, intervals)) % DIGESTS,
+            odd=tuple(
+                Span(start=interval.start, end=interval.end)
+                for interval in intervals
+                if interval.length != HOUR
+            ),
+        )
+
+    def joined(self, other: Day) -> Day:
+        """Return what is remembered of the records of both."""
+        return Day(
+            energy_wh=self.energy_wh + other.energy_wh,
+            digest=(self.digest + other.digest) % DIGESTS,
+            odd=self.odd + other.odd,
+        )
+
+    def as_list(self) -> list[Any]:
+        """Return the day as it is stored."""
+        return [self.energy_wh, self.digest, [span.as_list() for span in self.odd]]
+
+    @classmethod
+    def from_list(cls, data: list[Any]) -> Self:
+        """Return a stored day."""
+        energy_wh, digest, odd = data
+        return cls(
+            energy_wh=energy_wh, digest=digest, odd=tuple(map(Span.from_list, odd))
+        )
+
+
+type Days = dict[date, Day]
+"""What was submitted by UTC day; a record belongs to the day in which it ends."""
+
+
+def days_of(intervals: Iterable[EnergyInterval]) -> Days:
+    """Return what is remembered of records, by day."""
+    by_day: dict[date, list[EnergyInterval]] = defaultdict(list)
+    for interval in intervals:
+        by_day[day_of(interval)].append(interval)
+    return {day: Day.of(group) for day, group in by_day.items()}
+
+
+def day_of(interval: EnergyInterval) -> date:
+    """Return the UTC day that a record belongs to."""
+    return (interval.end - timedelta.resolution).date()
+
+
+def _digest(interval: EnergyInterval) -> int:
+    """Return the digest of a record.
+
+    Energy is compared to a thousandth of a Wh: another unit of the statistic makes
+    differences far below. Where the record begins makes no difference: it cannot
+    be read again when it spans a gap.
+    """
+    text = f"{interval.end.timestamp():.0f} {interval.energy_wh:.3f}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+
+
 @dataclass(kw_only=True)
 class MeterJournal:
     """What is known of the records of one meter.
@@ -120,6 +204,8 @@ class MeterJournal:
     refusals: list[Refusal] = field(default_factory=list)
     unpriced: Span | None = None
     """The time in which energy was accepted whose cost is still to be asked for."""
+    days: Days = field(default_factory=dict)
+    """What was submitted of the last days."""
 
     def accepted(self) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows of time that Flatpeak has accepted."""
@@ -151,6 +237,22 @@ class MeterJournal:
             stretch.carry_wh = part.carry_wh
         if part.intervals:
             self.owe_costs(part.intervals[0].start, part.intervals[-1].end)
+
+    def remember_more(self, days: Days) -> None:
+        """Remember further records of some days."""
+        self.remember(
+            {
+                day: known.joined(more) if (known := self.days.get(day)) else more
+                for day, more in days.items()
+            }
+        )
+
+    def remember(self, days: Days) -> None:
+        """Remember what was submitted of some days, and forget what is long ago."""
+        oldest = (self.fresh.position - KEPT_DAYS).date()
+        self.days = {
+            day: what for day, what in (self.days | days).items() if day >= oldest
+        }
 
     def owe_costs(self, start: datetime, end: datetime) -> None:
         """Remember that the costs of a time are to be asked for."""
@@ -187,6 +289,9 @@ class MeterJournal:
             "history": None if self.history is None else self.history.as_dict(),
             "refusals": [refusal.as_dict() for refusal in self.refusals],
             "unpriced": None if self.unpriced is None else self.unpriced.as_list(),
+            "days": {
+                day.isoformat(): what.as_list() for day, what in self.days.items()
+            },
         }
 
     @classmethod
@@ -199,8 +304,12 @@ class MeterJournal:
             history=None if history is None else Stretch.from_dict(history),
             refusals=[Refusal.from_dict(refusal) for refusal in data["refusals"]],
             unpriced=None
-            if (unpriced := data.get("unpriced")) is None
-            else Span.from_list(unpriced),
+            if data["unpriced"] is None
+            else Span.from_list(data["unpriced"]),
+            days={
+                date.fromisoformat(day): Day.from_list(what)
+                for day, what in data["days"].items()
+            },
         )
 
 
@@ -211,7 +320,11 @@ class Part:
     device_id: str
     intervals: tuple[EnergyInterval, ...]
     stretch: str | None
-    """The stretch that moves on with it; None when refused records are tried again."""
+    """The stretch that moves on with it.
+
+    None when refused records are tried again, CORRECTION when the recorder has other
+    energy now.
+    """
     position: datetime
     carry_wh: float
 
@@ -280,6 +393,25 @@ class _JournalStore(Store[dict[str, Any]]):
     _is_written = False
 
     @override
+    async def _async_migrate_func(
+        self,
+        old_major_version: int,
+        old_minor_version: int,
+        old_data: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Add what a journal of version 0.1.0 does not have."""
+        data: dict[str, Any] = {
+            "corrections_stopped": False,
+            "last_upload": None,
+            "repriced_on": None,
+        }
+        meters = {
+            device_id: {"unpriced": None, "days": {}} | meter
+            for device_id, meter in old_data["meters"].items()
+        }
+        return data | old_data | {"meters": meters}
+
+    @override
     async def async_save(self, data: dict[str, Any]) -> None:
         """Write to disk now, raise JournalError when that fails."""
         self._is_written = False
@@ -310,10 +442,13 @@ class Journal:
         """When the newest records that Flatpeak has accepted were sent."""
         self.repriced_on: date | None = None
         """The last local day on which the past was priced again."""
+        self.corrections_stopped = False
+        """Whether Flatpeak did not take a correction as a replacement."""
         self._store = _JournalStore(
             hass,
             STORAGE_VERSION,
             f"{DOMAIN}.{location_id}",
+            minor_version=STORAGE_MINOR_VERSION,
             private=True,
             atomic_writes=True,
             serialize_in_event_loop=False,
@@ -332,10 +467,11 @@ class Journal:
                 Submission.from_dict, data["doubt"]
             )
         self.batch_id = data["batch_id"]
-        if (last_upload := data.get("last_upload")) is not None:
-            self.last_upload = dt_util.utc_from_timestamp(last_upload)
-        if (repriced_on := data.get("repriced_on")) is not None:
-            self.repriced_on = date.fromisoformat(repriced_on)
+        if data["last_upload"] is not None:
+            self.last_upload = dt_util.utc_from_timestamp(data["last_upload"])
+        if data["repriced_on"] is not None:
+            self.repriced_on = date.fromisoformat(data["repriced_on"])
+        self.corrections_stopped = data["corrections_stopped"]
 
     async def async_save(self) -> None:
         """Write to disk now, and wait until it is there.
@@ -360,6 +496,7 @@ class Journal:
             "repriced_on": None
             if self.repriced_on is None
             else self.repriced_on.isoformat(),
+            "corrections_stopped": self.corrections_stopped,
         }
 
     async def async_doubt(self, submission: Submission) -> None:
@@ -371,8 +508,13 @@ class Journal:
         self, submission: Submission, batch_id: str | None, refusals: Refusals
     ) -> None:
         """Move the cursors to the end of an answered submission: no more doubt."""
-        for part in submission.parts:
-            self.meters[part.device_id].accept(part, refusals.get(part.device_id, ()))
+        days = await self._hass.async_add_executor_job(
+            _accepted_days, submission, refusals
+        )
+        for part, accepted in zip(submission.parts, days, strict=True):
+            meter = self.meters[part.device_id]
+            meter.accept(part, refusals.get(part.device_id, ()))
+            meter.remember_more(accepted)
         self.doubt = None
         self.batch_id = batch_id
         self.last_upload = submission.sent
@@ -393,6 +535,19 @@ class Journal:
         """Remember that the last batch needs no more attention."""
         self.batch_id = None
         await self.async_save()
+
+
+def _accepted_days(submission: Submission, refusals: Refusals) -> list[Days]:
+    """Return what is to be remembered of each part of an answered submission.
+
+    What a corrected day has now is only known once it is read again.
+    """
+    days = []
+    for part in submission.parts:
+        refused = {each.interval for each in refusals.get(part.device_id, ())}
+        accepted = [each for each in part.intervals if each not in refused]
+        days.append({} if part.stretch == CORRECTION else days_of(accepted))
+    return days
 
 
 def _stamp(instant: datetime) -> float:
