@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import fsum, isclose
 import re
@@ -14,10 +15,11 @@ from sqlalchemy import event
 from custom_components.flatpeak.intervals import EnergyRow
 from custom_components.flatpeak.statistics import (
     CostStatistic,
+    async_clear_costs,
     async_create_costs,
+    async_currency,
     async_energy_statistics,
     async_first_start,
-    async_last_cost,
     async_read_energy,
     async_write_costs,
     async_written,
@@ -276,12 +278,35 @@ async def test_create_costs_leaves_what_is_there(home: Home) -> None:
 
 async def test_first_costs(home: Home) -> None:
     """The sum of a statistic begins at zero."""
-    assert await async_last_cost(home.hass, COST.statistic_id) is None
-
     assert await async_write_costs(home.hass, COST, costs(3, 0.5, -0.25, 1.0)) == 3
 
     assert await stored(home) == {3: (0.5, 0.5), 4: (-0.25, 0.25), 5: (1.0, 1.25)}
-    assert await async_last_cost(home.hass, COST.statistic_id) == hour(5)
+
+
+async def test_a_statistic_has_a_currency_once_it_has_hours(home: Home) -> None:
+    """What is known without any hour may still become another currency."""
+    assert await async_currency(home.hass, COST.statistic_id) is None
+    await async_create_costs(home.hass, [COST])
+    assert await async_currency(home.hass, COST.statistic_id) is None
+
+    await async_write_costs(home.hass, COST, costs(0, 0.5))
+
+    assert await async_currency(home.hass, COST.statistic_id) == "EUR"
+
+
+async def test_costs_begin_anew_in_another_currency(home: Home) -> None:
+    """Nothing of the old currency is left, in hours or in sums."""
+    other = replace(COST, currency="BGN")
+    await async_write_costs(home.hass, COST, costs(0, 0.5, 0.25))
+
+    await async_clear_costs(home.hass, [other])
+
+    assert await stored(home) == {}
+    found = await async_list_statistic_ids(home.hass, {COST.statistic_id})
+    assert [each["statistics_unit_of_measurement"] for each in found] == ["BGN"]
+    await async_write_costs(home.hass, other, costs(1, 2.0))
+    assert await stored(home) == {1: (2.0, 2.0)}
+    assert await async_currency(home.hass, COST.statistic_id) == "BGN"
 
 
 async def test_costs_without_change_are_not_written(home: Home, writes: Writes) -> None:

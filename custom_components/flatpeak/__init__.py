@@ -4,8 +4,9 @@ from typing import Final
 
 from homeassistant.const import CONF_API_KEY, Platform
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.helpers import config_validation as cv, issue_registry as ir
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.typing import ConfigType
 
 from .api import FlatpeakClient
 from .const import (
@@ -16,15 +17,23 @@ from .const import (
     DOMAIN,
     TOKENS,
 )
-from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator, currency_issue_id
+from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
 from .dashboard import async_unlink
 from .entity import async_create_home_device
+from .issues import async_withdraw_issues
 from .journal import Journal
 from .meter import cost_statistic_ids
+from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 PLATFORMS: Final = (Platform.BUTTON, Platform.SENSOR)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Set up the actions, which homes that are not set up now have too."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:
@@ -74,7 +83,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) ->
     The journal stays: records cannot be read back from Flatpeak, and a home that
     is added again goes on where it stopped.
     """
-    ir.async_delete_issue(hass, DOMAIN, currency_issue_id(entry))
+    async_withdraw_issues(hass, entry)
     await _async_unlink(hass, entry)
 
 

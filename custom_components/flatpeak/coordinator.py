@@ -13,28 +13,44 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_RECORDER_HOURLY_STATISTICS_GENERATED
 from homeassistant.core import CALLBACK_TYPE, Event, HassJob, HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.event import async_call_later, async_track_utc_time_change
+from homeassistant.helpers.event import (
+    async_call_later,
+    async_track_point_in_utc_time,
+    async_track_utc_time_change,
+)
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .api import (
+    ConnectionStatus,
     CostReport,
     CostRow,
+    FlatpeakAccountDisabledError,
     FlatpeakAuthenticationError,
     FlatpeakBusyError,
     FlatpeakClient,
+    FlatpeakDirectionNotSupportedError,
     FlatpeakError,
+    FlatpeakNoPriceDataError,
+    FlatpeakNoTariffError,
+    FlatpeakTariffError,
+    LocationStatus,
+    TariffDirection,
 )
 from .const import CONF_LINK_DASHBOARD, CONF_LOCATION_ID, DOMAIN, LOGGER
-from .dashboard import async_link, async_unlink
+from .dashboard import async_lacks_cost, async_link, async_unlink
+from .days import DAY, days_later, midnight
 from .failure import update_failure
 from .intervals import floor_hour
+from .issues import async_raise_issue, async_withdraw_issue
 from .journal import Journal
-from .meter import cost_statistic_ids, meters_of
+from .meter import Flow, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
-from .report import DAY, Reporter, cost_statistic, days_later, midnight
-from .statistics import async_create_costs
+from .prices import PriceBook
+from .report import Pricing, Reporter, cost_statistic
+from .statistics import async_clear_costs, async_create_costs
+from .tariff import HomeTariff, Prices
 from .upload import Uploader
 
 type FlatpeakConfigEntry = ConfigEntry[FlatpeakCoordinator]
@@ -44,8 +60,21 @@ type FlatpeakConfigEntry = ConfigEntry[FlatpeakCoordinator]
 SETTLE_SECONDS: Final = 60
 JITTER_SECONDS: Final = 60
 
-# Prices of the last days are often settled late.
+# Prices of the last days are often settled late, those of the last weeks now and
+# then, older ones seldom: every cycle, once a night and once a month.
 TRAILING_DAYS: Final = 3
+NIGHTLY_DAYS: Final = 35
+MONTHLY_DAYS: Final = 396
+
+# The local hour from which on a night's pass is due: no clock is changed later.
+NIGHT_HOUR: Final = 2
+
+# What only the user can mend, by the translation key of its repair.
+_REPAIRS: Final = {
+    "direction_not_supported": FlatpeakDirectionNotSupportedError,
+    "no_price_data": FlatpeakNoPriceDataError,
+    "no_tariff": FlatpeakNoTariffError,
+}
 
 FIRST_RETRY: Final = timedelta(minutes=1)
 LAST_RETRY: Final = timedelta(hours=1)
@@ -83,9 +112,14 @@ class MeterCosts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HomeCosts:
-    """What Flatpeak reported lately for the meters of a home, by device id."""
+    """What Flatpeak said lately about a home."""
 
     meters: Mapping[str, MeterCosts] = field(default_factory=dict)
+    """By device id; what cannot be priced now is left out."""
+    prices: Mapping[TariffDirection, Prices] = field(default_factory=dict)
+    """From the beginning of today to the end of tomorrow."""
+    tariff: HomeTariff = field(default_factory=lambda: HomeTariff(status=None))
+    last_priced_hour: datetime | None = None
 
 
 class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
@@ -113,7 +147,8 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         self._is_running = False
         self._failures = 0
         self._cancel_cycle: CALLBACK_TYPE | None = None
-        self._history_priced_until: datetime | None = None
+        self._cancel_price: CALLBACK_TYPE | None = None
+        self.is_account_disabled = False
 
     @override
     async def _async_setup(self) -> None:
@@ -124,6 +159,7 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
             await self.journal.async_load()
             await self._uploader.async_begin(dt_util.utcnow())
         except FlatpeakError as err:
+            self._async_see_account(err)
             raise update_failure(err) from err
         self.zone = await _async_zone(self.hass, location.time_zone)
         self.currency = location.currency or self.hass.config.currency
@@ -193,10 +229,34 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         """Let the entities show the new day as soon as it begins."""
         self.async_update_listeners()
 
+    @callback
+    def _async_price_changed(self, now: datetime) -> None:
+        """Let the entities show the new price, and wait for the next one."""
+        self.async_update_listeners()
+        self._async_await_price(self.data.prices)
+
+    @callback
+    def _async_await_price(self, prices: Mapping[TariffDirection, Prices]) -> None:
+        """Wait until a price changes."""
+        self._async_cancel_price()
+        borders = [each.next_border(dt_util.utcnow()) for each in prices.values()]
+        if border := min(filter(None, borders), default=None):
+            self._cancel_price = async_track_point_in_utc_time(
+                self.hass, self._async_price_changed, border
+            )
+
+    @callback
+    def _async_cancel_price(self) -> None:
+        """Wait for no new price."""
+        if self._cancel_price is not None:
+            self._cancel_price()
+            self._cancel_price = None
+
     @override
     async def async_shutdown(self) -> None:
         """Stop everything that is still to come."""
         self._async_cancel_cycle()
+        self._async_cancel_price()
         await super().async_shutdown()
 
     @override
@@ -209,9 +269,12 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
             # a journal of its own.
             costs = await self._async_create_task(self._async_cycle(), "cycle")
         except FlatpeakError as err:
+            self._async_see_account(err)
             self._async_retry_later(err)
             raise update_failure(err) from err
+        self._async_see_account(None)
         self._async_relax()
+        self._async_await_price(costs.prices)
         return costs
 
     @asynccontextmanager
@@ -227,15 +290,76 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
             now = dt_util.utcnow()
             until = floor_hour(now)
             await self._uploader.async_upload_fresh(until)
-            today = midnight(now, self.zone)
-            start = min(self.month_start(now), days_later(today, -TRAILING_DAYS))
-            reports = await self._reporter.async_price(start, until)
-        self._async_learn_currency(reports)
+            pricing = await self._async_price_past(now, until)
+            status = await self._async_status()
+            prices = await self._async_prices(now, pricing.book, status)
+        self._async_learn_currency(pricing.reports)
+        self._async_see_refusals(pricing)
+        self._async_see_currencies(pricing)
+        await self._async_see_dashboard()
         return HomeCosts(
             meters={
-                device_id: MeterCosts.of(meter_reports)
-                for device_id, meter_reports in reports.items()
-            }
+                device_id: MeterCosts.of(reports)
+                for device_id, reports in pricing.reports.items()
+            },
+            prices=prices,
+            tariff=HomeTariff.of(
+                None if status is None else status.import_tariff,
+                pricing.book.refusals.get(TariffDirection.IMPORT),
+            ),
+            last_priced_hour=max(pricing.last_hours.values(), default=None),
+        )
+
+    async def _async_price_past(self, now: datetime, until: datetime) -> Pricing:
+        """Price as much of the past as is due, this month and the last days always."""
+        today = midnight(now, self.zone)
+        days = self._days_due(now)
+        pricing = await self._reporter.async_price(
+            min(self.month_start(now), days_later(today, -days)),
+            until,
+            ahead=days_later(today, 2),
+        )
+        if days > TRAILING_DAYS:
+            self.journal.repriced_on = today.date()
+            await self.journal.async_save()
+        return pricing
+
+    def _days_due(self, now: datetime) -> int:
+        """Return how far back prices may have changed that were not looked at since."""
+        local, last = now.astimezone(self.zone), self.journal.repriced_on
+        if local.hour < NIGHT_HOUR or last == local.date():
+            return TRAILING_DAYS
+        if last is None or (last.year, last.month) != (local.year, local.month):
+            return MONTHLY_DAYS
+        return NIGHTLY_DAYS
+
+    async def _async_status(self) -> LocationStatus | None:
+        """Return the tariffs of the location, None when Flatpeak does not say."""
+        try:
+            with self._patience.question("status"):
+                return await self.client.get_location_status(self.location_id)
+        except FlatpeakTariffError:
+            return None
+
+    async def _async_prices(
+        self, now: datetime, book: PriceBook, status: LocationStatus | None
+    ) -> dict[TariffDirection, Prices]:
+        """Return the prices of today and tomorrow that the home has a use for."""
+        today = midnight(now, self.zone)
+        directions = [TariffDirection.IMPORT]
+        if self._exports(status):
+            directions.append(TariffDirection.EXPORT)
+        found = {
+            each: await book.async_prices(each, today, days_later(today, 2))
+            for each in directions
+        }
+        return {each: prices for each, prices in found.items() if prices is not None}
+
+    def _exports(self, status: LocationStatus | None) -> bool:
+        """Return whether the home sells energy, or could."""
+        leg = None if status is None else status.export_tariff
+        return (leg is not None and leg.status is ConnectionStatus.CONNECTED) or any(
+            meter.flow is Flow.GRID_EXPORT for meter in self.meters
         )
 
     def day_start(self, now: datetime) -> datetime:
@@ -261,6 +385,70 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         """Leave the next cycle to the recorder's next hour."""
         self._failures = 0
         self.update_interval = None
+
+    @callback
+    def _async_see_account(self, err: FlatpeakError | None) -> None:
+        """Tell the user when the account is disabled."""
+        self.is_account_disabled = isinstance(err, FlatpeakAccountDisabledError)
+        if self.is_account_disabled:
+            async_raise_issue(self.hass, self.config_entry, "account_disabled")
+        elif err is None:
+            async_withdraw_issue(self.hass, self.config_entry, "account_disabled")
+
+    @callback
+    def _async_see_refusals(self, pricing: Pricing) -> None:
+        """Tell the user what to mend so that meters can be priced."""
+        for key, kind in _REPAIRS.items():
+            names = [
+                meter.name
+                for meter in self.meters
+                if isinstance(pricing.refusals.get(meter.device_id), kind)
+            ]
+            if names:
+                async_raise_issue(
+                    self.hass, self.config_entry, key, meters=", ".join(names)
+                )
+            else:
+                async_withdraw_issue(self.hass, self.config_entry, key)
+
+    @callback
+    def _async_see_currencies(self, pricing: Pricing) -> None:
+        """Offer to price the home anew when its currency has changed."""
+        if pricing.old_currencies:
+            async_raise_issue(
+                self.hass,
+                self.config_entry,
+                "currency_changed",
+                is_fixable=True,
+                old_currency=", ".join(sorted(set(pricing.old_currencies.values()))),
+                new_currency=self.currency,
+            )
+        elif pricing.reports:
+            async_withdraw_issue(self.hass, self.config_entry, "currency_changed")
+
+    async def _async_see_dashboard(self) -> None:
+        """Offer to show costs on the energy dashboard where it shows none."""
+        if await async_lacks_cost(self.hass, self.meters):
+            async_raise_issue(
+                self.hass,
+                self.config_entry,
+                "dashboard_without_cost",
+                is_fixable=True,
+            )
+        else:
+            async_withdraw_issue(self.hass, self.config_entry, "dashboard_without_cost")
+
+    async def async_price_anew(self) -> None:
+        """Forget the costs in an old currency, and begin to fetch all of them anew."""
+        async with self._turn:
+            for meter in self.meters:
+                self.journal.meters[meter.device_id].owe_all_costs()
+            await self.journal.async_save()
+            await async_clear_costs(
+                self.hass,
+                [cost_statistic(meter, self.currency) for meter in self.meters],
+            )
+        self._async_create_task(self.async_refresh(), "new currency")
 
     @callback
     def _async_learn_currency(self, reports: Mapping[str, list[CostReport]]) -> None:
@@ -332,25 +520,36 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
             if self._uploader.history is None:
                 return False
             is_submitted = not await self._uploader.async_upload_history()
-            await self._async_price_history()
+            await self._async_price_owed()
             if is_submitted:
                 await self._uploader.async_finish_history(dt_util.utcnow())
-                self._history_priced_until = None
         self.async_update_listeners()
         return True
 
-    async def _async_price_history(self) -> None:
-        """Price what is accepted of the history, all of it first after a start."""
-        if (history := self._uploader.history) is None:
+    async def _async_price_owed(self) -> None:
+        """Price the energy that was accepted and has no cost yet."""
+        owed = [
+            span
+            for meter in self.meters
+            if (span := self.journal.meters[meter.device_id].unpriced) is not None
+        ]
+        if not owed:
             return
-        start, end = history
-        start = self._history_priced_until or start
         # The last day may go on beyond the month: it is priced as a whole.
-        day_end = dt_util.as_utc(days_later(midnight(end, self.zone), 1))
-        until = min(day_end, floor_hour(dt_util.utcnow()))
-        if start < end:
-            await self._reporter.async_price(start, until)
-        self._history_priced_until = end
+        end = midnight(max(span.end for span in owed), self.zone)
+        await self._reporter.async_price(
+            min(span.start for span in owed),
+            min(dt_util.as_utc(days_later(end, 1)), floor_hour(dt_util.utcnow())),
+        )
+
+    @property
+    def records_waiting(self) -> int:
+        """Return how many records Flatpeak has not accepted yet."""
+        until = floor_hour(dt_util.utcnow())
+        return sum(
+            self.journal.meters[meter.device_id].records_waiting(until)
+            for meter in self.meters
+        )
 
     @property
     def history_days(self) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from homeassistant.components.energy.data import async_get_manager
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 
 from .meter import Flow, Meter, async_statistic_id
 
@@ -95,13 +95,33 @@ async def async_link(hass: HomeAssistant, meters: Iterable[Meter]) -> None:
     Only a grid source has a place for money. A price or a cost that the user has
     set stays as it is.
     """
-    cost_of = {
+    cost_of = _cost_of(hass, meters)
+    await _async_update_grid(hass, lambda source: _linked(source, cost_of))
+
+
+@callback
+def _cost_of(
+    hass: HomeAssistant, meters: Iterable[Meter]
+) -> dict[tuple[Flow, str], str]:
+    """Return the cost statistics of meters by their flow and energy statistic."""
+    return {
         (meter.flow, statistic_id): meter.cost_statistic_id
         for meter in meters
         if meter.flow in _COST_SIDES
         and (statistic_id := async_statistic_id(hass, meter.source)) is not None
     }
-    await _async_update_grid(hass, lambda source: _linked(source, cost_of))
+
+
+async def async_lacks_cost(hass: HomeAssistant, meters: Iterable[Meter]) -> bool:
+    """Return whether the dashboard shows energy of meters without a cost or price."""
+    cost_of = _cost_of(hass, meters)
+    preferences = (await async_get_manager(hass)).data
+    sources: list[Any] = [] if preferences is None else preferences["energy_sources"]
+    return any(
+        _linked(source, cost_of) != source
+        for source in sources
+        if source["type"] == GRID
+    )
 
 
 async def async_unlink(

@@ -74,3 +74,12 @@ def update_failure(err: FlatpeakError) -> HomeAssistantError:
         translation_placeholders=failure_placeholders(err),
         retry_after=err.retry_after if isinstance(err, FlatpeakBusyError) else None,
     )
+
+
+def action_failure(err: FlatpeakError) -> HomeAssistantError:
+    """Return the failure as the user of an action is told."""
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key=failure_key(err),
+        translation_placeholders=failure_placeholders(err),
+    )

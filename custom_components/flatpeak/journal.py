@@ -260,6 +260,12 @@ class MeterJournal:
             start, end = min(start, owed.start), max(end, owed.end)
         self.unpriced = Span(start=start, end=end)
 
+    def owe_all_costs(self) -> None:
+        """Remember that the costs of all accepted energy are to be asked for."""
+        for start, end in self.accepted():
+            if start < end:
+                self.owe_costs(start, end)
+
     def settle_costs(self, start: datetime, end: datetime) -> None:
         """Note that the costs of a time are known."""
         owed = self.unpriced
@@ -273,6 +279,13 @@ class MeterJournal:
             return timedelta(), timedelta()
         start = self.history.start
         return self.history.position - start, self.history.end - start
+
+    def records_waiting(self, until: datetime) -> int:
+        """Return how many hours before an instant are not accepted, or were refused."""
+        waiting = until - self.fresh.position
+        if self.history is not None and self.history.end is not None:
+            waiting += self.history.end - self.history.position
+        return max(waiting // HOUR, 0) + len(self.refusals)
 
     def finish_history(self) -> None:
         """Join the history, all of it submitted, to the fresh hours."""

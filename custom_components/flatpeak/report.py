@@ -1,8 +1,9 @@
 """Ask Flatpeak what the energy cost, and bring the cost statistics in line."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime, time, timedelta, timezone, tzinfo
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
 from typing import Final
 
 from homeassistant.core import HomeAssistant
@@ -13,44 +14,52 @@ from .api import (
     CostReport,
     CostRow,
     FlatpeakClient,
-    FlatpeakNotFoundError,
     FlatpeakTariffError,
     PriceSlot,
-    TariffDirection,
 )
 from .const import LOGGER
 from .costs import apportion
+from .days import days_later, midnight, windows, with_offset_of
 from .intervals import EnergyInterval, EnergyRow, floor_hour, to_intervals
-from .journal import Journal
+from .journal import Journal, MeterJournal, Span
 from .meter import Meter, async_statistic_id
 from .patience import Patience
+from .prices import PriceBook
 from .statistics import (
     CostStatistic,
-    async_last_cost,
+    async_currency,
     async_read_energy,
     async_write_costs,
 )
 
-DAY: Final = timedelta(days=1)
-
-# Flatpeak answers for at most 90 days of prices (flatpeak-api.md, section 9).
-# One day less leaves room for the day before and for a day of 25 hours.
+# Flatpeak is asked for at most 90 days at a time (flatpeak-api.md, section 8).
+# This leaves room for the day before and for a day of 25 hours.
 MAX_DAYS: Final = 88
 
-
-def midnight(instant: datetime, zone: tzinfo) -> datetime:
-    """Return when the local day of an instant began."""
-    local = instant.astimezone(zone)
-    return datetime.combine(local.date(), time(), zone)
+# What one meter cost in so long a time is written at once. More would make memory
+# grow with the history, less would write the rows after a change many times.
+PASS_DAYS: Final = 400
 
 
-def days_later(start: datetime, days: int) -> datetime:
-    """Return the local midnight a number of days after a local midnight."""
-    return datetime.combine(start.date() + days * DAY, time(), start.tzinfo)
+@dataclass(kw_only=True)
+class Pricing:
+    """What came of asking for the costs of a home's meters, by device id."""
+
+    book: PriceBook
+    """The prices at the end of the time that was priced."""
+    reports: dict[str, list[CostReport]] = field(default_factory=dict)
+    """A meter that Flatpeak cannot price now is left out."""
+    refusals: dict[str, FlatpeakTariffError] = field(default_factory=dict)
+    """Why a meter was left out."""
+    old_currencies: dict[str, str] = field(default_factory=dict)
+    """The currency of stored costs that the reports cannot be added to."""
+    last_hours: dict[str, datetime] = field(default_factory=dict)
+    """The last hour that has a cost."""
+    rows_written: int = 0
 
 
 class Reporter:
-    """Prices the energy of a home's meters."""
+    """Prices the energy of a home's meters, one meter and one request at a time."""
 
     def __init__(
         self,
@@ -71,190 +80,191 @@ class Reporter:
         self._patience = patience
         self._location_id = location_id
         self._zone = zone
-        self._priced_until: dict[str, datetime] = {}
 
     async def async_price(
-        self, start: datetime, until: datetime
-    ) -> dict[str, list[CostReport]]:
+        self, start: datetime, until: datetime, *, ahead: datetime | None = None
+    ) -> Pricing:
         """Price the local days from the one of start to the hour `until`.
 
-        A meter that has unpriced energy before that, since there was no tariff or
-        no service, is priced from there on. Return the reports by device id. A
-        meter that Flatpeak cannot price now is left out.
+        A meter with energy from before whose costs are still owed is priced from
+        there on. Each meter's hours are compared and written once, so that a change
+        long ago does not write the later rows several times. The price book at the
+        end reaches to the local midnight `ahead`.
         """
-        reports: dict[str, list[CostReport]] = {}
-        groups: dict[datetime, list[Meter]] = defaultdict(list)
+        before = self._owed()
+        begins = self._begins(start)
+        today = midnight(until, self._zone)
+        end = until if ahead is None else ahead
+        pricing = Pricing(book=self._open_book(today, end))
+        for low, high in windows(min([*begins.values(), today]), until, PASS_DAYS):
+            pricing.book = self._open_book(
+                days_later(low, -1), end if high == until else high
+            )
+            for meter, begin in begins.items():
+                if begin < high:
+                    await self._async_price_meter(meter, max(begin, low), high, pricing)
+        LOGGER.debug("Wrote %d rows of costs", pricing.rows_written)
+        if self._owed() != before:
+            await self._journal.async_save()
+        return pricing
+
+    def _owed(self) -> list[Span | None]:
+        """Return the times whose costs are to be asked for."""
+        return [self._journal.meters[each.device_id].unpriced for each in self._meters]
+
+    def _begins(self, start: datetime) -> dict[Meter, datetime]:
+        """Return the local midnight from which each meter is priced.
+
+        Before the first record there is nothing to ask for, and for a meter without
+        any record nothing at all.
+        """
+        begins = {}
         for meter in self._meters:
-            begin = min(start, await self._async_unpriced(meter) or start)
-            groups[midnight(begin, self._zone)].append(meter)
-        for begin, meters in groups.items():
-            await self._async_price_from(begin, until, meters, reports)
-        for device_id in reports:
-            known = self._priced_until.get(device_id, until)
-            self._priced_until[device_id] = max(known, until)
-        return reports
+            journal = self._journal.meters[meter.device_id]
+            if accepted := _accepted(journal):
+                owed = start if journal.unpriced is None else journal.unpriced.start
+                begin = max(min(start, owed), accepted[0][0])
+                begins[meter] = midnight(begin, self._zone)
+        return begins
 
-    async def _async_unpriced(self, meter: Meter) -> datetime | None:
-        """Return from when on a meter has accepted energy without a cost, if it has."""
-        device_id = meter.device_id
-        if device_id not in self._priced_until:
-            last = await async_last_cost(self._hass, meter.cost_statistic_id)
-            if last is None:
-                return min(
-                    (low for low, _ in self._accepted_windows(device_id)), default=None
+    def _open_book(self, start: datetime, end: datetime) -> PriceBook:
+        """Return a book for the prices of some time."""
+        return PriceBook(self._client, self._patience, self._location_id, start, end)
+
+    async def _async_price_meter(
+        self, meter: Meter, begin: datetime, end: datetime, pricing: Pricing
+    ) -> None:
+        """Price a meter from a local midnight on."""
+        journal = self._journal.meters[meter.device_id]
+        reports: list[CostReport] = []
+        # By currency: costs of two currencies must not be added up.
+        costs: dict[str, dict[datetime, float]] = defaultdict(dict)
+        try:
+            for low, high in windows(begin, end, MAX_DAYS):
+                # In zones whose midnight lies inside a UTC hour, that hour also holds
+                # the end of the day before.
+                first = days_later(low, -1)
+                if not any(a < high and first < b for a, b in _accepted(journal)):
+                    continue
+                report = await self._async_report(meter, first, high)
+                reports.append(report)
+                costs[report.currency] |= await self._async_costs(
+                    meter, report, low, high, pricing.book
                 )
-            self._priced_until[device_id] = last
-        return self._priced_until[device_id]
+        except FlatpeakTariffError as err:
+            LOGGER.debug("Flatpeak cannot price the %s yet: %s", meter.flow.value, err)
+            pricing.refusals[meter.device_id] = err
+            journal.owe_costs(dt_util.as_utc(begin), dt_util.as_utc(end))
+            return
+        if reports:
+            pricing.reports.setdefault(meter.device_id, []).extend(reports)
+            await self._async_write(meter, reports[-1].currency, costs, pricing)
+        if meter.device_id not in pricing.old_currencies:
+            journal.settle_costs(dt_util.as_utc(begin), dt_util.as_utc(end))
 
-    def _accepted_windows(self, device_id: str) -> list[tuple[datetime, datetime]]:
-        """Return the windows of time in which Flatpeak has accepted energy."""
-        return [
-            (low, high)
-            for low, high in self._journal.meters[device_id].accepted()
-            if low < high
-        ]
-
-    async def _async_price_from(
+    async def _async_write(
         self,
-        begin: datetime,
-        until: datetime,
-        meters: Iterable[Meter],
-        reports: dict[str, list[CostReport]],
+        meter: Meter,
+        currency: str,
+        costs: Mapping[str, dict[datetime, float]],
+        pricing: Pricing,
     ) -> None:
-        """Price meters from a local midnight on, as much at a time as may be asked."""
-        while begin < until:
-            following = days_later(begin, MAX_DAYS)
-            end = min(following, until.astimezone(self._zone))
-            await self._async_price_window(begin, end, meters, reports)
-            begin = following
-
-    async def _async_price_window(
-        self,
-        begin: datetime,
-        end: datetime,
-        meters: Iterable[Meter],
-        reports: dict[str, list[CostReport]],
-    ) -> None:
-        """Price meters from a local midnight to an end that one request spans."""
-        # In zones whose midnight lies inside a UTC hour, that hour also holds the
-        # end of the day before.
-        first = days_later(begin, -1)
-        found = {
-            meter: report
-            for meter in meters
-            if (report := await self._async_report(meter, first, end)) is not None
-        }
-        energy = await self._async_energy(found, first, end)
-        prices = {
-            direction: await self._async_prices(first, end, direction)
-            for direction in {meter.flow.tariff_direction for meter in found}
-        }
-        for meter, report in found.items():
-            costs = await self._hass.async_add_executor_job(
-                _hourly_costs,
-                report.rows,
-                energy[meter.device_id],
-                prices[meter.flow.tariff_direction],
-                begin,
-                end,
-            )
-            await async_write_costs(
-                self._hass, cost_statistic(meter, report.currency), costs
-            )
-            reports.setdefault(meter.device_id, []).append(report)
-
-    async def _async_energy(
-        self, meters: Iterable[Meter], start: datetime, end: datetime
-    ) -> dict[str, list[EnergyInterval]]:
-        """Return the intervals that Flatpeak has accepted, by device id."""
-        begin = floor_hour(dt_util.as_utc(start))
-        statistic_ids = {
-            meter.device_id: async_statistic_id(self._hass, meter.source)
-            for meter in meters
-        }
-        rows = await async_read_energy(
-            self._hass, set(filter(None, statistic_ids.values())), begin, end
+        """Bring the cost statistic of a meter in line, unless it has another currency."""
+        stored = await async_currency(self._hass, meter.cost_statistic_id)
+        if stored is not None and stored != currency:
+            pricing.old_currencies[meter.device_id] = stored
+            return
+        hours = costs[currency]
+        pricing.rows_written += await async_write_costs(
+            self._hass, cost_statistic(meter, currency), hours
         )
-        return {
-            device_id: self._accepted(
-                device_id, rows.get(statistic_id or "", ()), begin
-            )
-            for device_id, statistic_id in statistic_ids.items()
-        }
-
-    def _accepted(
-        self, device_id: str, rows: Iterable[EnergyRow], begin: datetime
-    ) -> list[EnergyInterval]:
-        """Return the intervals of those rows that Flatpeak has accepted."""
-        rows = list(rows)
-        refusals = self._journal.meters[device_id].refusals
-        refused = {refusal.interval.start for refusal in refusals}
-        return [
-            interval
-            for low, high in self._accepted_windows(device_id)
-            for interval in to_intervals(
-                [row for row in rows if low <= row.start < high],
-                # A gap may reach back beyond what was read.
-                position=max(low, begin),
-            ).intervals
-            if interval.start not in refused
-        ]
+        if hours:
+            pricing.last_hours[meter.device_id] = max(hours)
 
     async def _async_report(
         self, meter: Meter, start: datetime, end: datetime
-    ) -> CostReport | None:
-        """Return Flatpeak's daily report for a meter, None when it has none now."""
-        windows = self._accepted_windows(meter.device_id)
-        if not any(low < end and start < high for low, high in windows):
-            return None
+    ) -> CostReport:
+        """Return Flatpeak's daily report for a meter."""
         direction = meter.flow.tariff_direction
-        try:
-            with self._patience.question((meter.device_id, direction)):
-                return await self._client.get_interval_costs(
-                    meter.device_id,
-                    with_offset_of(end, start),
-                    end,
-                    direction,
-                    Aggregation.DAY,
-                )
-        except FlatpeakTariffError as err:
-            LOGGER.info("Flatpeak cannot price the %s yet: %s", meter.flow.value, err)
-            return None
+        with self._patience.question((meter.device_id, direction)):
+            return await self._client.get_interval_costs(
+                meter.device_id,
+                with_offset_of(end, start),
+                end,
+                direction,
+                Aggregation.DAY,
+            )
 
-    async def _async_prices(
-        self, start: datetime, end: datetime, direction: TariffDirection
-    ) -> Sequence[PriceSlot]:
-        """Return the prices of a window, none where Flatpeak has none."""
-        try:
-            with self._patience.question(direction):
-                report = await self._client.get_prices(
-                    self._location_id, with_offset_of(end, start), end, direction
-                )
-        except FlatpeakTariffError, FlatpeakNotFoundError:
-            return ()
-        return report.slots
+    async def _async_costs(
+        self,
+        meter: Meter,
+        report: CostReport,
+        begin: datetime,
+        end: datetime,
+        book: PriceBook,
+    ) -> dict[datetime, float]:
+        """Return the costs of the hours from a local midnight on."""
+        first = days_later(begin, -1)
+        rows = await self._async_energy(meter, first, end)
+        slots = await book.async_slots(meter.flow.tariff_direction, first, end)
+        return await self._hass.async_add_executor_job(
+            _hourly_costs,
+            report.rows,
+            rows,
+            self._journal.meters[meter.device_id],
+            slots,
+            begin,
+            end,
+        )
+
+    async def _async_energy(
+        self, meter: Meter, start: datetime, end: datetime
+    ) -> list[EnergyRow]:
+        """Return the recorded energy of a meter."""
+        if (statistic_id := async_statistic_id(self._hass, meter.source)) is None:
+            return []
+        first = floor_hour(dt_util.as_utc(start))
+        rows = await async_read_energy(self._hass, {statistic_id}, first, end)
+        return rows[statistic_id]
+
+
+def _accepted(journal: MeterJournal) -> list[tuple[datetime, datetime]]:
+    """Return the windows of time in which Flatpeak has accepted energy, oldest first."""
+    return [(low, high) for low, high in journal.accepted() if low < high]
 
 
 def _hourly_costs(
     rows: Iterable[CostRow],
-    intervals: Sequence[EnergyInterval],
-    prices: Iterable[PriceSlot],
+    energy: Sequence[EnergyRow],
+    journal: MeterJournal,
+    slots: Iterable[PriceSlot],
     begin: datetime,
     end: datetime,
 ) -> dict[datetime, float]:
-    """Return the costs of the hours from a local midnight on."""
+    """Return the costs of the hours from a local midnight on: work for a thread."""
+    read_from = floor_hour(dt_util.as_utc(days_later(begin, -1)))
     first = floor_hour(dt_util.as_utc(begin))
-    costs = apportion(rows, intervals, prices, until=end)
+    costs = apportion(
+        rows, _accepted_intervals(energy, journal, read_from), slots, until=end
+    )
     return {hour: cost for hour, cost in costs.items() if hour >= first}
 
 
-def with_offset_of(other: datetime, instant: datetime) -> datetime:
-    """Return an instant with the UTC offset of another one.
-
-    Flatpeak asks not to mix offsets (flatpeak-api.md, section 1), which a window
-    over a clock change would do.
-    """
-    return instant.astimezone(timezone(other.utcoffset() or timedelta()))
+def _accepted_intervals(
+    rows: Sequence[EnergyRow], journal: MeterJournal, read_from: datetime
+) -> list[EnergyInterval]:
+    """Return the intervals of recorded energy that Flatpeak has accepted."""
+    refused = {refusal.interval.start for refusal in journal.refusals}
+    return [
+        interval
+        for low, high in _accepted(journal)
+        for interval in to_intervals(
+            [row for row in rows if low <= row.start < high],
+            # A gap may reach back beyond what was read.
+            position=max(low, read_from),
+        ).intervals
+        if interval.start not in refused
+    ]
 
 
 def cost_statistic(meter: Meter, currency: str) -> CostStatistic:

@@ -15,11 +15,16 @@ from homeassistant.components.sensor import (
 from homeassistant.const import PERCENTAGE, EntityCategory, UnitOfEnergy
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.typing import StateType
 from homeassistant.util import dt as dt_util
 
+from .api import TariffDirection
 from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator, MeterCosts
+from .costs import WH_PER_KWH
+from .days import days_later
 from .entity import FlatpeakHomeEntity, FlatpeakMeterEntity
 from .meter import Flow, Meter
+from .tariff import Prices, TariffStatus
 
 # The coordinator brings the data of all entities.
 PARALLEL_UPDATES = 0
@@ -41,6 +46,22 @@ class FlatpeakNetCostDescription(SensorEntityDescription):
     """Describes a sensor of what the home paid less what it earned."""
 
     period: Period
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatpeakPriceDescription(SensorEntityDescription):
+    """Describes a sensor of the current price of energy."""
+
+    direction: TariffDirection
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlatpeakHomeSensorDescription(SensorEntityDescription):
+    """Describes a sensor of the home that shows something as it is."""
+
+    value_fn: Callable[[FlatpeakCoordinator], StateType | datetime]
+    known_fn: Callable[[FlatpeakCoordinator], bool] = lambda _: False
+    """Says whether the value is known although Flatpeak does not answer."""
 
 
 METER_SENSORS: Final = (
@@ -91,6 +112,85 @@ NET_COSTS: Final = (
     ),
 )
 
+AVERAGE_PRICE: Final = SensorEntityDescription(
+    key="average_price_today",
+    translation_key="average_price_today",
+    state_class=SensorStateClass.MEASUREMENT,
+    suggested_display_precision=4,
+)
+
+PRICES: Final = (
+    FlatpeakPriceDescription(
+        key="import_price",
+        translation_key="import_price",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=4,
+        direction=TariffDirection.IMPORT,
+    ),
+    FlatpeakPriceDescription(
+        key="export_price",
+        translation_key="export_price",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=4,
+        direction=TariffDirection.EXPORT,
+    ),
+)
+
+HOME_SENSORS: Final = (
+    FlatpeakHomeSensorDescription(
+        key="tariff_name",
+        translation_key="tariff_name",
+        value_fn=lambda coordinator: coordinator.data.tariff.name,
+    ),
+    FlatpeakHomeSensorDescription(
+        key="provider",
+        translation_key="provider",
+        value_fn=lambda coordinator: coordinator.data.tariff.provider,
+    ),
+    FlatpeakHomeSensorDescription(
+        key="contract_end",
+        translation_key="contract_end",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_registry_enabled_default=False,
+        value_fn=lambda coordinator: coordinator.data.tariff.contract_end,
+    ),
+    FlatpeakHomeSensorDescription(
+        key="tariff_status",
+        translation_key="tariff_status",
+        device_class=SensorDeviceClass.ENUM,
+        options=list(TariffStatus),
+        value_fn=lambda coordinator: (
+            TariffStatus.ACCOUNT_DISABLED
+            if coordinator.is_account_disabled
+            else coordinator.data.tariff.status
+        ),
+        known_fn=lambda coordinator: coordinator.is_account_disabled,
+    ),
+    FlatpeakHomeSensorDescription(
+        key="last_upload",
+        translation_key="last_upload",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.journal.last_upload,
+        known_fn=lambda _: True,
+    ),
+    FlatpeakHomeSensorDescription(
+        key="records_waiting",
+        translation_key="records_waiting",
+        state_class=SensorStateClass.MEASUREMENT,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.records_waiting,
+        known_fn=lambda _: True,
+    ),
+    FlatpeakHomeSensorDescription(
+        key="last_priced_hour",
+        translation_key="last_priced_hour",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.data.last_priced_hour,
+    ),
+)
+
 HISTORY_PROGRESS: Final = SensorEntityDescription(
     key="history_progress",
     translation_key="history_progress",
@@ -116,12 +216,20 @@ async def async_setup_entry(
     async_add_entities(
         [
             *(FlatpeakNetCostSensor(coordinator, each) for each in NET_COSTS),
+            *(FlatpeakPriceSensor(coordinator, each) for each in PRICES),
+            *(FlatpeakHomeSensor(coordinator, each) for each in HOME_SENSORS),
             FlatpeakHistorySensor(coordinator, HISTORY_PROGRESS),
         ]
     )
     for meter in coordinator.meters:
         async_add_entities(
-            (FlatpeakMeterSensor(coordinator, meter, each) for each in METER_SENSORS),
+            [
+                *(
+                    FlatpeakMeterSensor(coordinator, meter, each)
+                    for each in METER_SENSORS
+                ),
+                FlatpeakAveragePriceSensor(coordinator, meter, AVERAGE_PRICE),
+            ],
             config_subentry_id=meter.subentry_id,
         )
 
@@ -164,6 +272,101 @@ class FlatpeakMeterSensor(FlatpeakMeterEntity, SensorEntity):
     def last_reset(self) -> datetime:
         """Return when the period began."""
         return self.entity_description.period(self.coordinator, dt_util.utcnow())
+
+
+class FlatpeakAveragePriceSensor(FlatpeakMeterEntity, SensorEntity):
+    """What a kilowatt-hour of a meter cost today."""
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str:
+        """Return the currency per kilowatt-hour."""
+        return _price_unit(self.coordinator.currency)
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the price, None as long as there is no energy."""
+        costs = self.coordinator.data.meters.get(self._meter.device_id)
+        if costs is None:
+            return None
+        today = self.coordinator.day_start(dt_util.utcnow())
+        cost, energy_wh = costs.cost_since(today), costs.energy_since(today)
+        return (
+            cost / (energy_wh / WH_PER_KWH) if cost is not None and energy_wh else None
+        )
+
+
+class FlatpeakPriceSensor(FlatpeakHomeEntity, SensorEntity):
+    """What a kilowatt-hour costs now."""
+
+    # The recorder keeps what the price was, and need not know what was expected.
+    _unrecorded_attributes = frozenset({"today", "tomorrow"})
+
+    entity_description: FlatpeakPriceDescription
+
+    @property
+    def _prices(self) -> Prices | None:
+        """Return the prices of today and tomorrow, None where there are none."""
+        return self.coordinator.data.prices.get(self.entity_description.direction)
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str:
+        """Return the currency per kilowatt-hour."""
+        prices = self._prices
+        return _price_unit(
+            self.coordinator.currency if prices is None else prices.currency
+        )
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """Return the price, None where none is known."""
+        prices = self._prices
+        return None if prices is None else prices.at(dt_util.utcnow())
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, Any]:
+        """Return the prices of today and tomorrow."""
+        today = self.coordinator.day_start(dt_util.utcnow())
+        tomorrow = days_later(today, 1)
+        return {
+            "today": self._slots(today, tomorrow),
+            "tomorrow": self._slots(tomorrow, days_later(tomorrow, 1)),
+        }
+
+    def _slots(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """Return the prices of a day in local time."""
+        if (prices := self._prices) is None:
+            return []
+        return [
+            {
+                "start": slot.start.astimezone(start.tzinfo).isoformat(),
+                "end": slot.end.astimezone(start.tzinfo).isoformat(),
+                "price": slot.price,
+            }
+            for slot in prices.between(start, end)
+        ]
+
+
+class FlatpeakHomeSensor(FlatpeakHomeEntity, SensorEntity):
+    """Something of the home that is shown as it is."""
+
+    entity_description: FlatpeakHomeSensorDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether the value is known."""
+        return super().available or self.entity_description.known_fn(self.coordinator)
+
+    @property
+    @override
+    def native_value(self) -> StateType | datetime:
+        """Return the value."""
+        return self.entity_description.value_fn(self.coordinator)
 
 
 class FlatpeakNetCostSensor(FlatpeakHomeEntity, SensorEntity):
@@ -218,3 +421,8 @@ class FlatpeakHistorySensor(FlatpeakHomeEntity, SensorEntity):
         """Return the days behind the share, of all meters together."""
         done, wanted = self.coordinator.history_days
         return {"days_done": round(done, 2), "days_wanted": round(wanted, 2)}
+
+
+def _price_unit(currency: str) -> str:
+    """Return the unit of a price, as the energy dashboard wants it."""
+    return f"{currency}/{UnitOfEnergy.KILO_WATT_HOUR}"

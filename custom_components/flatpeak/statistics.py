@@ -17,6 +17,7 @@ from homeassistant.components.recorder.statistics import (
     async_add_external_statistics,
     async_list_statistic_ids,
     get_last_statistics,
+    get_metadata,
     statistics_during_period,
 )
 from homeassistant.core import HomeAssistant
@@ -148,14 +149,30 @@ async def async_create_costs(
     await async_written(hass)
 
 
-async def async_last_cost(hass: HomeAssistant, statistic_id: str) -> datetime | None:
-    """Return when the last stored hour of a cost statistic begins."""
-    last = await get_instance(hass).async_add_executor_job(
-        get_last_statistics, hass, 1, statistic_id, False, {"sum"}
+async def async_clear_costs(
+    hass: HomeAssistant, statistics: Collection[CostStatistic]
+) -> None:
+    """Forget all hours of cost statistics, of which the currency may be a new one."""
+    ids = [statistic.statistic_id for statistic in statistics]
+    get_instance(hass).async_clear_statistics(ids)
+    for statistic in statistics:
+        async_add_external_statistics(hass, statistic.metadata, [])
+    await async_written(hass)
+
+
+async def async_currency(hass: HomeAssistant, statistic_id: str) -> str | None:
+    """Return the currency of a cost statistic, None as long as it has no hours."""
+    return await get_instance(hass).async_add_executor_job(
+        _currency, hass, statistic_id
     )
-    if statistic_id not in last:
+
+
+def _currency(hass: HomeAssistant, statistic_id: str) -> str | None:
+    """Read the currency of a cost statistic."""
+    if not get_last_statistics(hass, 1, statistic_id, False, {"sum"}):
         return None
-    return dt_util.utc_from_timestamp(last[statistic_id][0]["start"])
+    _, metadata = get_metadata(hass, statistic_ids={statistic_id})[statistic_id]
+    return metadata["unit_of_measurement"]
 
 
 async def async_write_costs(

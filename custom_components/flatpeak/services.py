@@ -1,0 +1,221 @@
+"""Actions: what a home asks of Flatpeak beyond its hourly cycle."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import voluptuous as vol
+
+from homeassistant.const import ATTR_DEVICE_ID
+from homeassistant.core import (
+    HomeAssistant,
+    ServiceCall,
+    ServiceResponse,
+    SupportsResponse,
+    callback,
+)
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import (
+    config_validation as cv,
+    device_registry as dr,
+    service,
+)
+from homeassistant.util import dt as dt_util
+from homeassistant.util.json import JsonObjectType
+
+from .api import Aggregation, CostReport, CostRow, FlatpeakError, TariffDirection
+from .const import DOMAIN
+from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
+from .costs import WH_PER_KWH
+from .days import days_later, midnight, with_offset_of
+from .failure import action_failure
+from .patience import async_patience
+
+SERVICE_GET_COSTS: Final = "get_costs"
+
+ATTR_AGGREGATION: Final = "aggregation"
+ATTR_DIRECTION: Final = "direction"
+ATTR_END: Final = "end"
+ATTR_START: Final = "start"
+
+# Flatpeak answers for at most 90 days (flatpeak-api.md, section 8): 89 local days
+# may have an hour more, two months have at most 62 days.
+MAX_WINDOW: Final = timedelta(days=90)
+DAYS_A_REQUEST: Final = 89
+MONTHS_A_REQUEST: Final = 2
+
+_AGGREGATIONS: Final = {
+    "day": Aggregation.DAY,
+    "month": Aggregation.MONTH,
+    "none": None,
+}
+_DIRECTIONS: Final = {
+    "import": TariffDirection.IMPORT,
+    "export": TariffDirection.EXPORT,
+    "local": TariffDirection.LOCAL,
+}
+
+_GET_COSTS_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(ATTR_DEVICE_ID): cv.string,
+        vol.Required(ATTR_START): cv.datetime,
+        vol.Optional(ATTR_END): cv.datetime,
+        vol.Optional(ATTR_AGGREGATION, default="day"): vol.In(_AGGREGATIONS),
+        vol.Optional(ATTR_DIRECTION): vol.In(_DIRECTIONS),
+    }
+)
+
+
+@callback
+def async_setup_services(hass: HomeAssistant) -> None:
+    """Register the actions."""
+    hass.services.async_register(
+        DOMAIN,
+        SERVICE_GET_COSTS,
+        _async_get_costs,
+        schema=_GET_COSTS_SCHEMA,
+        supports_response=SupportsResponse.ONLY,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Subject:
+    """The home or the meter that an action is about."""
+
+    coordinator: FlatpeakCoordinator
+    object_id: str
+    """The id of its location or device at Flatpeak."""
+
+    @property
+    def direction(self) -> TariffDirection:
+        """Return which prices apply to it, those of import for the home."""
+        for meter in self.coordinator.meters:
+            if meter.device_id == self.object_id:
+                return meter.flow.tariff_direction
+        return TariffDirection.IMPORT
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Question:
+    """What costs are asked for, over any time."""
+
+    subject: _Subject
+    direction: TariffDirection
+    aggregation: Aggregation | None
+    start: datetime
+    end: datetime
+
+    def windows(self) -> Iterator[tuple[datetime, datetime]]:
+        """Yield windows that Flatpeak answers in one request each."""
+        start, zone = self.start, self.subject.coordinator.zone
+        while start < self.end:
+            day = midnight(start, zone)
+            border = {
+                Aggregation.DAY: days_later(day, DAYS_A_REQUEST),
+                Aggregation.MONTH: _months_later(day, MONTHS_A_REQUEST),
+                None: self.end,
+            }[self.aggregation]
+            yield start, min(border, self.end)
+            start = border
+
+    async def async_ask(self) -> list[CostReport]:
+        """Return Flatpeak's reports, one for each window."""
+        return [await self._async_report(*window) for window in self.windows()]
+
+    async def _async_report(self, start: datetime, end: datetime) -> CostReport:
+        """Return the report of a window."""
+        coordinator, object_id = self.subject.coordinator, self.subject.object_id
+        patience = async_patience(coordinator.hass, coordinator.location_id)
+        with patience.requests(), patience.question((object_id, self.direction)):
+            return await coordinator.client.get_interval_costs(
+                object_id,
+                with_offset_of(end, start),
+                end,
+                self.direction,
+                self.aggregation,
+            )
+
+    def answer(self, reports: list[CostReport]) -> JsonObjectType:
+        """Return what the reports say, in the time of the location."""
+        zone = self.subject.coordinator.zone
+        currencies = {report.currency for report in reports}
+        if len(currencies) > 1:
+            raise _mistake("currencies_differ")
+        return {
+            "currency": currencies.pop(),
+            "time_zone": str(zone),
+            "direction": self.direction.lower(),
+            "rows": [
+                {
+                    "start": row.start.astimezone(zone).isoformat(),
+                    "end": row.end.astimezone(zone).isoformat(),
+                    "energy": row.energy_wh / WH_PER_KWH,
+                    "cost": row.cost,
+                    "confidence": row.confidence,
+                }
+                for row in _rows(reports)
+            ],
+        }
+
+
+async def _async_get_costs(call: ServiceCall) -> ServiceResponse:
+    """Return what energy cost, in Flatpeak's own rows."""
+    question = _question(call)
+    try:
+        return question.answer(await question.async_ask())
+    except FlatpeakError as err:
+        raise action_failure(err) from err
+
+
+def _question(call: ServiceCall) -> _Question:
+    """Return what an action asks, raise ServiceValidationError for nonsense."""
+    subject = _subject(call.hass, call.data[ATTR_DEVICE_ID])
+    zone = subject.coordinator.zone
+    start, end = (
+        dt_util.as_utc(call.data.get(name, dt_util.utcnow())).astimezone(zone)
+        for name in (ATTR_START, ATTR_END)
+    )
+    direction = call.data.get(ATTR_DIRECTION)
+    question = _Question(
+        subject=subject,
+        direction=_DIRECTIONS[direction] if direction else subject.direction,
+        aggregation=_AGGREGATIONS[call.data[ATTR_AGGREGATION]],
+        start=start,
+        end=end,
+    )
+    # Instants of one zone would be compared by their wall clocks.
+    length = dt_util.as_utc(end) - dt_util.as_utc(start)
+    if length <= timedelta():
+        raise _mistake("end_before_start")
+    if question.aggregation is None and length > MAX_WINDOW:
+        raise _mistake("window_too_long")
+    return question
+
+
+def _subject(hass: HomeAssistant, device_id: str) -> _Subject:
+    """Return the home or the meter that a device stands for."""
+    device = dr.async_get(hass).async_get(device_id)
+    if device is None:
+        raise _mistake("device_not_found")
+    entry: FlatpeakConfigEntry = service.async_get_config_entry(
+        hass, DOMAIN, device.config_entry_id
+    )
+    (object_id,) = (value for domain, value in device.identifiers if domain == DOMAIN)
+    return _Subject(coordinator=entry.runtime_data, object_id=object_id)
+
+
+def _mistake(key: str) -> ServiceValidationError:
+    """Return what the user did wrong."""
+    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key)
+
+
+def _months_later(day: datetime, months: int) -> datetime:
+    """Return the first of the month a number of months after the one of a day."""
+    years, month = divmod(day.month - 1 + months, 12)
+    return day.replace(year=day.year + years, month=month + 1, day=1)
+
+
+def _rows(reports: list[CostReport]) -> list[CostRow]:
+    """Return the rows of consecutive reports."""
+    return [row for report in reports for row in report.rows]
