@@ -95,3 +95,13 @@ async def home(
     await home.async_prepare()
     yield home
     await home.async_close()
+
+
+@pytest.fixture
+def polite(simulator: Simulator) -> Generator[None]:
+    """See to it that Flatpeak has nothing to complain about, up to the very end.
+
+    A test that is impolite on purpose clears the simulator's violations.
+    """
+    yield
+    assert not simulator.violations.counts, list(simulator.violations.latest)
