@@ -1003,6 +1003,7 @@ async def test_reauth_of_a_home_that_is_not_set_up(
     """A home that does not come up with its key does so with a new one."""
     await furnished.hass.config_entries.async_unload(entry.entry_id)
     furnished.simulator.account().api_keys = frozenset({NEW_KEY})
+    furnished.simulator.expire_tokens()
     await furnished.hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is ConfigEntryState.SETUP_ERROR
 
