@@ -14,6 +14,7 @@ from custom_components.flatpeak.intervals import (
     EnergyRow,
     Run,
     floor_hour,
+    recut,
     to_intervals,
 )
 
@@ -298,3 +299,46 @@ def test_a_gap_over_a_clock_change_is_spanned() -> None:
     assert to_intervals(rows, position=before).intervals == (
         EnergyInterval(start=before, end=before + 2 * HOUR, energy_wh=8.0),
     )
+
+
+def test_records_that_exist_keep_their_borders() -> None:
+    """Rows that have come or gone since change only the energy within them."""
+    odd = [(hour(3), hour(6))]
+
+    assert recut([], odd) == []
+    assert recut([interval(2, 3, 1.0), interval(3, 6, 9.0)], odd) == [
+        interval(2, 3, 1.0),
+        interval(3, 6, 9.0),
+    ]
+    late = [interval(number, number + 1, float(number)) for number in range(2, 8)]
+    assert recut(late, odd) == [
+        interval(2, 3, 2.0),
+        interval(3, 6, 12.0),
+        interval(6, 7, 6.0),
+        interval(7, 8, 7.0),
+    ]
+    assert recut([interval(6, 8, 5.0)], odd) == [
+        interval(6, 7, 2.5),
+        interval(7, 8, 2.5),
+    ]
+
+
+@given(series(), series())
+def test_other_borders_hold_the_same_energy(
+    rows: list[EnergyRow], submitted: list[EnergyRow]
+) -> None:
+    """Whatever was submitted, no energy is lost or found, and no borders overlap."""
+    now = to_intervals(rows, position=hour(0)).intervals
+    once = to_intervals(submitted, position=hour(0)).intervals
+    odd = [(each.start, each.end) for each in once if each.length != HOUR]
+
+    cut = recut(now, odd)
+
+    assert isclose(
+        fsum(each.energy_wh for each in cut),
+        fsum(each.energy_wh for each in now),
+        rel_tol=1e-9,
+        abs_tol=1e-9,
+    )
+    assert all(one.end <= other.start for one, other in pairwise(cut))
+    assert {(each.start, each.end) for each in cut if each.length != HOUR} <= set(odd)

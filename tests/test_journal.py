@@ -276,7 +276,7 @@ def test_a_debt_of_the_history_goes_on_in_the_fresh_hours() -> None:
 def test_costs_are_owed_for_what_is_accepted() -> None:
     """The costs of accepted energy are owed until they are known, from end to end."""
     journal = meter(Stretch.beginning(hour(0), hour(48)))
-    assert journal.unpriced is None
+    assert meter().unpriced is None
 
     journal.accept(part(interval(10), interval(11)), refused=())
     assert journal.unpriced == Span(start=hour(10), end=hour(12))

@@ -38,7 +38,10 @@ from .api import (
     LocationStatus,
     TariffDirection,
 )
+from .audit import Discrepancy
 from .const import CONF_LINK_DASHBOARD, CONF_LOCATION_ID, DOMAIN, LOGGER
+from .corrections import Corrector
+from .costs import WH_PER_KWH
 from .dashboard import async_lacks_cost, async_link, async_unlink
 from .days import DAY, days_later, midnight
 from .failure import update_failure
@@ -143,6 +146,7 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         self._uploader = Uploader(
             hass, client, self.journal, self.meters, self._patience
         )
+        self._corrector = Corrector(hass, self._uploader, self.journal, self.meters)
         self._turn = asyncio.Lock()
         self._is_running = False
         self._failures = 0
@@ -291,8 +295,10 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
             until = floor_hour(now)
             await self._uploader.async_upload_fresh(until)
             pricing = await self._async_price_past(now, until)
+            differing = await self._corrector.async_check(now, pricing.reports)
             status = await self._async_status()
             prices = await self._async_prices(now, pricing.book, status)
+        self._async_see_energy(differing)
         self._async_learn_currency(pricing.reports)
         self._async_see_refusals(pricing)
         self._async_see_currencies(pricing)
@@ -449,6 +455,33 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
                 [cost_statistic(meter, self.currency) for meter in self.meters],
             )
         self._async_create_task(self.async_refresh(), "new currency")
+
+    @callback
+    def _async_see_energy(self, differing: Mapping[str, Discrepancy]) -> None:
+        """Tell the user where Flatpeak does not count what was submitted."""
+        for meter in self.meters:
+            if (worst := differing.get(meter.device_id)) is not None:
+                async_raise_issue(
+                    self.hass,
+                    self.config_entry,
+                    "energy_differs",
+                    about=meter.subentry_id,
+                    meter=meter.name,
+                    day=worst.day.astimezone(self.zone).date().isoformat(),
+                    reported=f"{worst.reported_wh / WH_PER_KWH:.3f}",
+                    submitted=f"{worst.submitted_wh / WH_PER_KWH:.3f}",
+                )
+            else:
+                async_withdraw_issue(
+                    self.hass,
+                    self.config_entry,
+                    "energy_differs",
+                    about=meter.subentry_id,
+                )
+        if self.journal.corrections_stopped:
+            async_raise_issue(self.hass, self.config_entry, "corrections_stopped")
+        else:
+            async_withdraw_issue(self.hass, self.config_entry, "corrections_stopped")
 
     @callback
     def _async_learn_currency(self, reports: Mapping[str, list[CostReport]]) -> None:

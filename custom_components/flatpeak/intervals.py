@@ -3,12 +3,18 @@
 Energy is in Wh. Nothing is rounded.
 """
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import fsum
 from typing import Final
 
 HOUR: Final = timedelta(hours=1)
+
+type Border = tuple[datetime, datetime]
+"""When a record starts and ends."""
 
 
 def floor_hour(instant: datetime) -> datetime:
@@ -80,3 +86,48 @@ def _in_order(rows: Iterable[EnergyRow], position: datetime) -> list[EnergyRow]:
     """Return the rows from the position on, one for each start, oldest first."""
     by_start = {row.start: row for row in rows if row.start >= position}
     return [by_start[start] for start in sorted(by_start)]
+
+
+def recut(
+    intervals: Sequence[EnergyInterval], odd: Iterable[Border]
+) -> list[EnergyInterval]:
+    """Return the energy of intervals within the borders of records that exist.
+
+    Those are whole hours, but for the odd ones that are given. Where rows have come
+    or gone since, energy is put together, or spread evenly over the time.
+    """
+    energy: dict[Border, list[float]] = defaultdict(list)
+    borders = _borders(intervals, sorted(odd))
+    starts = [start for start, _ in borders]
+    for interval in intervals:
+        number = bisect_right(starts, interval.start) - 1
+        while number < len(borders) and starts[number] < interval.end:
+            start, end = borders[number]
+            overlap = min(interval.end, end) - max(interval.start, start)
+            energy[start, end].append(interval.energy_wh * (overlap / interval.length))
+            number += 1
+    return [
+        EnergyInterval(start=start, end=end, energy_wh=fsum(shares))
+        for (start, end), shares in energy.items()
+    ]
+
+
+def _borders(
+    intervals: Sequence[EnergyInterval], odd: Sequence[Border]
+) -> list[Border]:
+    """Return the odd borders, and those of all other hours of some intervals."""
+    hours = [
+        (start, start + HOUR)
+        for interval in intervals
+        for start in _hours(interval)
+        if not any(low < start + HOUR and start < high for low, high in odd)
+    ]
+    return sorted({*odd, *hours})
+
+
+def _hours(interval: EnergyInterval) -> Iterator[datetime]:
+    """Yield the starts of the hours that an interval touches."""
+    start = floor_hour(interval.start)
+    while start < interval.end:
+        yield start
+        start += HOUR

@@ -13,18 +13,20 @@ def async_raise_issue(
     entry: ConfigEntry,
     key: str,
     *,
+    about: str = "",
     is_fixable: bool = False,
     **placeholders: str,
 ) -> None:
     """Raise the repair of a home that a translation key explains.
 
-    A fixable one has a flow of the same key in `repairs.py`.
+    A home can have one for each of several things that it is about. A fixable one
+    has a flow of the same key in `repairs.py`.
     """
     ir.async_create_issue(
         hass,
         DOMAIN,
-        _issue_id(entry, key),
-        data={"entry_id": entry.entry_id, "key": key},
+        _issue_id(entry, key, about),
+        data={"entry_id": entry.entry_id, "key": key, "about": about},
         is_fixable=is_fixable,
         severity=ir.IssueSeverity.WARNING,
         translation_key=key,
@@ -33,9 +35,11 @@ def async_raise_issue(
 
 
 @callback
-def async_withdraw_issue(hass: HomeAssistant, entry: ConfigEntry, key: str) -> None:
+def async_withdraw_issue(
+    hass: HomeAssistant, entry: ConfigEntry, key: str, *, about: str = ""
+) -> None:
     """Withdraw a repair of a home."""
-    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, key))
+    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, key, about))
 
 
 @callback
@@ -46,6 +50,6 @@ def async_withdraw_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
             ir.async_delete_issue(hass, domain, issue_id)
 
 
-def _issue_id(entry: ConfigEntry, key: str) -> str:
+def _issue_id(entry: ConfigEntry, key: str, about: str = "") -> str:
     """Return the id of a repair of a home."""
-    return f"{key}_{entry.entry_id}"
+    return "_".join(filter(None, (key, about))) + f"_{entry.entry_id}"

@@ -221,8 +221,11 @@ class MeterJournal:
         """Move the cursor over an answered part.
 
         Refused records do not hold up the others: they are kept apart. One that
-        is refused again keeps the time of its first refusal.
+        is refused again keeps the time of its first refusal. A refused correction is
+        not kept: Flatpeak has a record of that time.
         """
+        if part.stretch == CORRECTION:
+            refused = ()
         sent = {interval.start for interval in part.intervals}
         since = {refusal.interval.start: refusal.since for refusal in self.refusals}
         self.refusals = [

@@ -28,9 +28,11 @@ from .api import (
     FlatpeakTariffError,
     Interval,
 )
+from .audit import is_counted
 from .const import LOGGER
 from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour, to_intervals
 from .journal import (
+    CORRECTION,
     FRESH,
     HISTORY,
     Journal,
@@ -207,8 +209,11 @@ class Uploader:
         rows_of = {device_id: rows[statistic_ids[device_id]] for device_id in stretches}
         return await self._hass.async_add_executor_job(_parts, kind, stretches, rows_of)
 
-    async def _async_submit(self, parts: Iterable[Part]) -> None:
-        """Submit parts; from here until the answer they are in doubt."""
+    async def _async_submit(self, parts: Iterable[Part]) -> bool:
+        """Submit parts, return whether Flatpeak has taken all of them.
+
+        From here until the answer they are in doubt.
+        """
         submission = Submission(sent=dt_util.utcnow(), parts=tuple(parts))
         records = await self._hass.async_add_executor_job(self._records, submission)
         await self._journal.async_doubt(submission)
@@ -222,6 +227,7 @@ class Uploader:
         refusals = _refusals(submission, batch)
         await self._journal.async_accept(submission, batch.batch_id, refusals)
         await self._async_wait_processed()
+        return not refusals
 
     def _records(self, submission: Submission) -> list[Interval]:
         """Return the meter records of a submission, in its order."""
@@ -272,6 +278,48 @@ class Uploader:
         if any(part.intervals for part in missing):
             await self._async_submit(missing)
 
+    async def async_correct(
+        self, device_id: str, intervals: Iterable[EnergyInterval]
+    ) -> bool:
+        """Submit records that exist with other energy, return whether they are taken."""
+        known = self._journal.meters[device_id].fresh
+        part = Part(
+            device_id=device_id,
+            intervals=tuple(intervals),
+            stretch=CORRECTION,
+            position=known.position,
+            carry_wh=known.carry_wh,
+        )
+        return await self._async_submit([part])
+
+    async def async_differing(
+        self, device_id: str, intervals: Iterable[EnergyInterval]
+    ) -> list[EnergyInterval]:
+        """Return the intervals of which Flatpeak counts other energy.
+
+        Raise FlatpeakTariffError where no report can tell.
+        """
+        meter = self._meters[device_id]
+        found = [await self._async_differing(meter, run) for run in _runs(intervals)]
+        return [interval for run in found for interval in run]
+
+    async def _async_differing(
+        self, meter: Meter, intervals: Sequence[EnergyInterval]
+    ) -> Sequence[EnergyInterval]:
+        """Return which of adjacent intervals differ; where any does, halves are asked."""
+        counted = await self._async_counted(
+            meter, intervals[0].start, intervals[-1].end
+        )
+        if is_counted(counted, [interval.energy_wh for interval in intervals]):
+            return []
+        if len(intervals) == 1:
+            return intervals
+        middle = len(intervals) // 2
+        return [
+            *await self._async_differing(meter, intervals[:middle]),
+            *await self._async_differing(meter, intervals[middle:]),
+        ]
+
     def _refused_parts(self) -> list[Part]:
         """Return refused records, as many as fit into one submission."""
         parts = []
@@ -302,11 +350,16 @@ class Uploader:
 
         What has arrived is accepted. What has not is sent again, identically,
         once it had the time to show up. The cursor of a meter that was removed
-        stays where it was: nobody can tell any more.
+        stays where it was: nobody can tell any more. A correction is forgotten: what
+        is still to be corrected is found again.
         """
         if (doubt := self._journal.doubt) is None:
             return
-        parts = [part for part in doubt.parts if part.device_id in self._meters]
+        parts = [
+            part
+            for part in doubt.parts
+            if part.device_id in self._meters and part.stretch != CORRECTION
+        ]
         missing = await self._async_missing_parts(parts)
         if not any(part.intervals for part in missing):
             known = replace(doubt, parts=tuple(parts))

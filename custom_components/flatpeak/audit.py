@@ -1,0 +1,79 @@
+"""Compare what Flatpeak counts with what it was told: pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import fsum, isclose
+from typing import Final
+
+from .api import CostRow
+from .intervals import EnergyInterval
+
+# What Flatpeak may round a record by (flatpeak-api.md, section 7).
+ROUNDING_WH: Final = 1.0
+
+# Far below what anybody could have changed.
+SAME_ENERGY: Final = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Discrepancy:
+    """A day of which Flatpeak counts other energy than was submitted."""
+
+    day: datetime
+    """When the day began, in the time of the report."""
+    reported_wh: float
+    submitted_wh: float
+
+    @property
+    def size(self) -> float:
+        """Return by how much the figures differ."""
+        return abs(self.reported_wh - self.submitted_wh)
+
+
+def audit(
+    rows: Iterable[CostRow], intervals: Sequence[EnergyInterval]
+) -> Iterator[Discrepancy]:
+    """Yield the days of a report that differ by more than rounding does.
+
+    The intervals are all that was submitted for those days. One that lies in two
+    days belongs to both by its share of the time.
+    """
+    for row in rows:
+        shares = [
+            interval.energy_wh * share
+            for interval in intervals
+            if (share := _share(interval, row.start, row.end))
+        ]
+        found = Discrepancy(
+            day=row.start, reported_wh=row.energy_wh, submitted_wh=fsum(shares)
+        )
+        if found.size > ROUNDING_WH * max(1, len(shares)):
+            yield found
+
+
+def _share(interval: EnergyInterval, start: datetime, end: datetime) -> float:
+    """Return the share of an interval that lies within two borders."""
+    overlap = min(interval.end, end) - max(interval.start, start)
+    return max(overlap / interval.length, 0.0)
+
+
+def is_counted(counted_wh: float, energies_wh: Sequence[float]) -> bool:
+    """Return whether Flatpeak counts just the energy of some records.
+
+    It may round each record, or what it reports, to whole watt-hours. A single
+    record may be rounded in any way.
+    """
+    expected = fsum(energies_wh)
+    if _is_same(counted_wh, expected):
+        return True
+    if not counted_wh.is_integer():
+        return False
+    if len(energies_wh) == 1:
+        return abs(counted_wh - expected) < ROUNDING_WH
+    return counted_wh in (round(expected), sum(map(round, energies_wh)))
+
+
+def _is_same(one: float, other: float) -> bool:
+    """Return whether two energies are the same but for the last bits."""
+    return isclose(one, other, rel_tol=1e-9, abs_tol=SAME_ENERGY)
