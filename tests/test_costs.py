@@ -141,7 +141,7 @@ def test_days_that_are_not_reported_are_absent() -> None:
     rows = [row(at(0), at(24), 1.0), row(at(48), at(72), 2.0)]
     costs = spread(rows, used(at(0), *[100.0] * 96), priced(at(0), *[0.3] * 96))
 
-    assert list(costs) == [*range(24), *range(48, 72)]
+    assert costs.keys() == {*range(24), *range(48, 72)}
     assert spread([], used(at(0), 1.0), priced(at(0), 0.3)) == {}
 
 
@@ -459,7 +459,7 @@ def test_the_hours_that_are_priced(home: Home) -> None:
             covered = list(quarters(each.start, min(each.end, home.until)))
         expected |= {floor_hour(quarter) for quarter in covered}
 
-    assert list(home.apportioned()) == sorted(expected)
+    assert home.apportioned().keys() == expected
 
 
 @given(
@@ -562,6 +562,6 @@ def test_days_of_23_and_25_hours(zone: str, changing: date, hours: int) -> None:
     with_energy = apportion(rows, used(start - DAY, *[500.0] * 72), [], until=end)
     without = apportion(rows, [], [], until=end)
 
-    assert list(with_energy) == [start + number * HOUR for number in range(hours)]
+    assert with_energy.keys() == {start + number * HOUR for number in range(hours)}
     assert without == with_energy
     assert fsum(with_energy.values()) == pytest.approx(5.0, rel=1e-9)

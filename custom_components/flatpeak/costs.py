@@ -70,7 +70,7 @@ def apportion(
         pieces = list(_pieces(row, energy, slots)) or list(_blank(row, until))
         for piece, rest in zip(pieces, _rest(row, pieces), strict=True):
             pieces_of_hours[piece.hour].append(piece.cost + rest)
-    return {hour: fsum(costs) for hour, costs in sorted(pieces_of_hours.items())}
+    return {hour: fsum(costs) for hour, costs in pieces_of_hours.items()}
 
 
 class _Timeline[T: (EnergyInterval, PriceSlot)]:
