@@ -362,13 +362,13 @@ def homes(
     energies: st.SearchStrategy[float | None] = ENERGIES,
     prices: st.SearchStrategy[float | None] = PRICES,
 ) -> Home:
-    """Draw up to three days of a home; its energy and prices recur."""
+    """Draw a day or two of a home; its energy and prices recur."""
     zone = ZoneInfo(draw(st.sampled_from(ZONES)))
     first = draw(
         st.sampled_from(CLOCK_CHANGES)
         | st.dates(min_value=date(2026, 1, 1), max_value=date(2026, 12, 28))
     )
-    count = draw(st.integers(1, 3))
+    count = draw(st.integers(1, 2))
     borders = [
         datetime.combine(first + number * DAY, time(), zone).astimezone(UTC)
         for number in range(count + 1)

@@ -290,10 +290,40 @@ def test_costs_are_owed_for_what_is_accepted() -> None:
     assert journal.unpriced == Span(start=hour(5), end=hour(12))
     journal.settle_costs(hour(5), hour(11))
     assert journal.unpriced == Span(start=hour(11), end=hour(12))
-    journal.settle_costs(hour(0), hour(12))
+    for _ in range(2):
+        journal.settle_costs(hour(0), hour(12))
     assert journal.unpriced is None
-    journal.settle_costs(hour(0), hour(12))
-    assert journal.unpriced is None
+
+
+def test_all_costs_are_owed_for_all_that_is_accepted() -> None:
+    """That reaches from the oldest to the newest energy; without any, none are."""
+    nothing = meter(Stretch.beginning(hour(8), hour(48)))
+    nothing.owe_all_costs()
+    assert nothing.unpriced is None
+
+    journal = meter(Stretch.beginning(hour(8), hour(48)))
+    journal.fresh.position = hour(50)
+    journal.owe_all_costs()
+    assert journal.unpriced == Span(start=hour(48), end=hour(50))
+
+    assert journal.history is not None
+    journal.history.position = hour(20)
+    journal.owe_all_costs()
+    assert journal.unpriced == Span(start=hour(8), end=hour(50))
+
+
+def test_the_records_that_wait() -> None:
+    """Whole hours that are to be submitted, fresh or old, and refused records."""
+    journal = meter()
+    assert journal.records_waiting(hour(40)) == 0
+    assert journal.records_waiting(hour(48) + HOUR / 2) == 0
+    assert journal.records_waiting(hour(51)) == 3
+
+    journal.refusals = [refusal(7), refusal(9)]
+    journal.history = Stretch(start=hour(0), position=hour(20), end=hour(48))
+    assert journal.records_waiting(hour(51)) == 3 + 28 + 2
+    journal.history.end = None
+    assert journal.records_waiting(hour(51)) == 3 + 2
 
 
 def test_a_day_is_remembered_in_whatever_order_it_came() -> None:
