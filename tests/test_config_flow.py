@@ -697,14 +697,17 @@ async def test_removed_home_is_added_again(
 
 async def test_home_that_moved(furnished: Home) -> None:
     """An address that changed since an abandoned flow is changed at Flatpeak."""
+    _add_location(furnished.simulator, reference_id="holidays", city="Binz")
     await _to_tariff(furnished)
 
     flow = await _to_address(furnished)
     flow = await furnished.async_answer(flow, **ADDRESS | {"city": "Potsdam"})
 
     assert flow["step_id"] == "tariff"
-    [location] = _locations(furnished)
-    assert location.address == ADDRESS | {"city": "Potsdam"}
+    assert [location.address for location in _locations(furnished)] == [
+        {"city": "Binz"},
+        ADDRESS | {"city": "Potsdam"},
+    ]
     assert furnished.simulator.requests.count("PATCH /locations/{id}") == 1
 
 

@@ -9,6 +9,7 @@ from pytest_homeassistant_custom_component.typing import WebSocketGenerator
 from custom_components.flatpeak.const import CONF_LINK_DASHBOARD
 from custom_components.flatpeak.dashboard import (
     DashboardSource,
+    async_lacks_cost,
     async_link,
     async_sources,
     async_unlink,
@@ -223,6 +224,34 @@ async def test_what_the_user_has_set_stays(
 
     await async_unlink(home.hass, [IMPORT_COST, EXPORT_COST])
     assert await home.async_dashboard() == [GRID_SOURCE | mine]
+
+
+@pytest.mark.parametrize(
+    ("sources", "lacks"),
+    [
+        ([GRID_SOURCE], True),
+        ([GRID_SOURCE | {"stat_cost": IMPORT_COST}], True),
+        (
+            [GRID_SOURCE | {"stat_cost": "utility:cost", "stat_energy_to": None}],
+            False,
+        ),
+        ([GRID_SOURCE | {"number_energy_price": 0.0, "stat_energy_to": None}], False),
+        ([GRID_SOURCE | {"stat_energy_from": NIGHT, "stat_energy_to": None}], False),
+        ([SOLAR_SOURCE, {"type": "gas", "stat_energy_from": IMPORT}], False),
+        ([], False),
+    ],
+)
+async def test_lacks_cost(
+    home: Home, meters: list[Meter], sources: list[Source], lacks: bool
+) -> None:
+    """Only energy that we could price, and that nobody has, lacks a cost."""
+    assert not await async_lacks_cost(home.hass, meters)
+    await home.async_show(*sources)
+
+    assert await async_lacks_cost(home.hass, meters) is lacks
+
+    await async_link(home.hass, meters)
+    assert not await async_lacks_cost(home.hass, meters)
 
 
 async def test_link_of_an_entity_that_is_gone(home: Home, meters: list[Meter]) -> None:

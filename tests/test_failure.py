@@ -17,11 +17,12 @@ from custom_components.flatpeak.api import (
 )
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.failure import (
+    action_failure,
     failure_key,
     failure_placeholders,
     update_failure,
 )
-from homeassistant.exceptions import ConfigEntryAuthFailed
+from homeassistant.exceptions import ConfigEntryAuthFailed, HomeAssistantError
 from homeassistant.helpers.update_coordinator import UpdateFailed
 
 from .words import placeholders, read_words
@@ -135,3 +136,16 @@ def test_update_failure_waits_as_long_as_asked(kind: type[FlatpeakBusyError]) ->
 
     assert isinstance(failure, UpdateFailed)
     assert failure.retry_after == 90
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_action_failure(kind: type[FlatpeakError]) -> None:
+    """Who asks for something is told why there is no answer."""
+    err = kind("Something private is never in here.")
+
+    failure = action_failure(err)
+
+    assert type(failure) is HomeAssistantError
+    assert failure.translation_domain == DOMAIN
+    assert failure.translation_key == failure_key(err)
+    assert failure.translation_placeholders == {"message": str(err)}

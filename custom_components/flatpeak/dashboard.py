@@ -107,8 +107,7 @@ def _cost_of(
     return {
         (meter.flow, statistic_id): meter.cost_statistic_id
         for meter in meters
-        if meter.flow in _COST_SIDES
-        and (statistic_id := async_statistic_id(hass, meter.source)) is not None
+        if (statistic_id := async_statistic_id(hass, meter.source)) is not None
     }
 
 
