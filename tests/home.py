@@ -198,14 +198,18 @@ class Home:
         )
 
     async def async_set_up(
-        self, *, history: str = "1_year", link_dashboard: bool = True
+        self,
+        *,
+        history: str = "1_year",
+        link_dashboard: bool = True,
+        tariff: str = "market",
     ) -> ConfigEntry[Any]:
         """Set the home up with all that the dashboard has, and wait for its history."""
         flow = await self.async_begin_flow()
         flow = await self.async_answer(flow, location_id="new")
         flow = await self.async_answer(flow, **ADDRESS)
         if flow["step_id"] == "tariff":
-            flow = await self.async_answer(flow, tariff="market")
+            flow = await self.async_answer(flow, tariff=tariff)
         assert flow["step_id"] == "meters", flow
         meters = flow["data_schema"]({"history": history, "link_dashboard": True})
         flow = await self.async_answer(
