@@ -3,9 +3,10 @@
 from argparse import ArgumentParser, Namespace
 import asyncio
 from pathlib import Path
+import shutil
 import signal
 import sys
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Final
 
 from .check import check
@@ -90,9 +91,11 @@ async def run(arguments: Namespace, directory: Path) -> bool:
     async with running_demo(directory, arguments.port, say) as demo:
         if not arguments.check:
             await show(demo, directory)
-        pictures = arguments.screenshots or directory / "screenshots"
-        pictures.mkdir(parents=True, exist_ok=True)
-        return await check(demo, pictures, say)
+        screenshots = arguments.screenshots or directory / "screenshots"
+        is_well = await check(demo, screenshots, say)
+    if not is_well:
+        print(f"Configuration, log and database are left in {directory}.")
+    return is_well
 
 
 def end_on_signals() -> None:
@@ -113,15 +116,19 @@ def end_on_signals() -> None:
 def main() -> int:
     """Run the demo, return the exit code."""
     arguments = parse_arguments()
-    with TemporaryDirectory(prefix="flatpeak-demo-") as temporary:
-        directory = (arguments.keep or Path(temporary)).resolve()
-        try:
-            is_well = asyncio.run(run(arguments, directory))
-        except DemoError as error:
-            print(error, file=sys.stderr)
-            return 1
-        except asyncio.CancelledError:
-            return STOPPED if arguments.check else 0
+    directory = (arguments.keep or Path(mkdtemp(prefix="flatpeak-demo-"))).resolve()
+    is_well = True
+    try:
+        is_well = asyncio.run(run(arguments, directory))
+    except DemoError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except asyncio.CancelledError:
+        return STOPPED if arguments.check else 0
+    finally:
+        # What a failed check leaves behind may tell why.
+        if arguments.keep is None and is_well:
+            shutil.rmtree(directory)
     return 0 if is_well else 1
 
 

@@ -94,7 +94,7 @@ async def open_energy_dashboard(page: Page, url: str) -> dict[str, float]:
     return costs
 
 
-async def take_picture(page: Page, path: Path, *, height: int) -> None:
+async def take_screenshot(page: Page, path: Path, *, height: int) -> None:
     """Save what a page shows once it has drawn itself."""
     await page.set_viewport_size({"width": WIDTH, "height": height})
     # Charts come a moment after their data, and nothing in the page says when they are there.

@@ -18,7 +18,7 @@ from .browser import (
     open_energy_dashboard,
     open_page,
     running_browser,
-    take_picture,
+    take_screenshot,
 )
 from .configuration import CURRENCY, TIME_ZONE
 from .demo import GRID_EXPORT, GRID_IMPORT, HOUR, METERS, YEAR, Demo, Meter, Progress
@@ -74,19 +74,19 @@ class Priced:
         return f"flatpeak:{self.device_id}_{self.meter.money}"
 
 
-async def check(demo: Demo, pictures: Path, say: Progress) -> bool:
+async def check(demo: Demo, screenshots: Path, say: Progress) -> bool:
     """Check everything, return whether all of it is right."""
+    screenshots.mkdir(parents=True, exist_ok=True)
     devices = await find_devices(demo)
     await follow_history(demo, say)
     findings = await until_right(lambda: check_year(demo, devices, say))
     findings += [
         *await until_right(lambda: check_sensors(demo, devices)),
         await check_dashboard(demo),
-        await check_totals(demo, devices, pictures),
+        await check_totals(demo, devices, screenshots),
         await check_manners(demo),
         check_log(demo.home_assistant.log),
     ]
-    say(f"Pictures of what a person sees are in {pictures}.")
     print("", *findings, sep="\n", flush=True)
     return not any(finding.complaints for finding in findings)
 
@@ -138,12 +138,7 @@ async def check_year(
     meters = await ask_flatpeak(demo, devices)
     findings = [await check_energy(demo, meters), await check_costs(demo, meters)]
     energy, costs = (len(finding.complaints) for finding in findings)
-    if energy or costs:
-        say(
-            f"Not right yet: the energy of {energy:,} hours, the cost of {costs:,} days."
-        )
-    else:
-        say("The year is priced.")
+    say(f"Still to come: the energy of {energy:,} hours, the cost of {costs:,} days.")
     return findings
 
 
@@ -264,14 +259,14 @@ async def check_dashboard(demo: Demo) -> Finding:
 
 
 async def check_totals(
-    demo: Demo, devices: Mapping[Meter, str], pictures: Path
+    demo: Demo, devices: Mapping[Meter, str], screenshots: Path
 ) -> Finding:
-    """Check the totals that a person sees on the energy dashboard, and take pictures."""
+    """Check the totals that a person sees on the energy dashboard, and take screenshots."""
     async with running_browser(demo.home_assistant) as context:
         page = await context.new_page()
         [finding] = await until_right(lambda: compare_totals(demo, devices, page))
-        await take_picture(page, pictures / "energy-dashboard.png", height=1200)
-        await take_other_pictures(demo, devices, page, pictures)
+        await take_screenshot(page, screenshots / "energy-dashboard.png", height=1200)
+        await take_other_screenshots(demo, devices, page, screenshots)
     return finding
 
 
@@ -300,22 +295,22 @@ async def compare_totals(
     return [finding]
 
 
-async def take_other_pictures(
-    demo: Demo, devices: Mapping[Meter, str], page: Page, pictures: Path
+async def take_other_screenshots(
+    demo: Demo, devices: Mapping[Meter, str], page: Page, screenshots: Path
 ) -> None:
-    """Take pictures of the integration's page and of a meter's."""
+    """Take screenshots of the integration's page and of a meter's."""
     config = f"{demo.home_assistant.url}/config"
     await open_page(
         page, f"{config}/integrations/integration/flatpeak", GRID_IMPORT.name
     )
-    await take_picture(page, pictures / "integration.png", height=1150)
+    await take_screenshot(page, screenshots / "integration.png", height=1150)
     identifier = ["flatpeak", devices[GRID_IMPORT]]
     registry = await demo.home_assistant.call("config/device_registry/list")
     device_id = next(
         each["id"] for each in registry if identifier in each["identifiers"]
     )
     await open_page(page, f"{config}/devices/device/{device_id}", GRID_IMPORT.name)
-    await take_picture(page, pictures / "meter.png", height=500)
+    await take_screenshot(page, screenshots / "meter.png", height=500)
 
 
 async def check_manners(demo: Demo) -> Finding:

@@ -108,9 +108,13 @@ class Progress:
     def __init__(self) -> None:
         """Begin now."""
         self._began = monotonic()
+        self._last = ""
 
     def __call__(self, message: str) -> None:
-        """Print a message."""
+        """Print a message that is not a repetition."""
+        if message == self._last:
+            return
+        self._last = message
         print(f"[{monotonic() - self._began:6.1f} s] {message}", flush=True)
 
 

@@ -24,33 +24,33 @@ class Finding:
     def compare(
         self,
         name: str,
-        shown: float | None,
+        here: float | None,
         truth: float | None,
         *,
         abs_tol: float = TOLERANCE,
     ) -> None:
         """Look at one more figure."""
         self.count += 1
-        if shown is None or truth is None:
-            self.complaints.append(f"{name}: shown {shown}, at Flatpeak {truth}")
+        if here is None or truth is None:
+            self.complaints.append(f"{name}: here {here}, at Flatpeak {truth}")
             return
-        self.worst = max(self.worst, abs(shown - truth))
-        if not isclose(shown, truth, rel_tol=TOLERANCE, abs_tol=abs_tol):
-            self.complaints.append(f"{name}: shown {shown!r}, at Flatpeak {truth!r}")
+        self.worst = max(self.worst, abs(here - truth))
+        if not isclose(here, truth, rel_tol=TOLERANCE, abs_tol=abs_tol):
+            self.complaints.append(f"{name}: here {here!r}, at Flatpeak {truth!r}")
 
     def compare_all(
         self,
         name: str,
-        shown: Mapping[datetime, float],
+        here: Mapping[datetime, float],
         truth: Mapping[datetime, float | None],
         *,
         abs_tol: float = TOLERANCE,
     ) -> None:
         """Look at all hours or days of something that either side has."""
-        for start in sorted(shown.keys() | truth.keys()):
+        for start in sorted(here.keys() | truth.keys()):
             self.compare(
                 f"{name} {start:%Y-%m-%d %H:%M}",
-                shown.get(start),
+                here.get(start),
                 truth.get(start),
                 abs_tol=abs_tol,
             )

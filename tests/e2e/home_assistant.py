@@ -29,10 +29,11 @@ class HomeAssistant:
         self.url = f"http://{LOOPBACK}:{port}"
         self.log = directory / "home-assistant.log"
         self.token: dict[str, Any] = {}
-        hass = Path(sys.executable).with_name("hass")
+        # Isolated, or custom_components of the project would be found in place of the installed ones.
+        hass = [sys.executable, "-I", "-m", "homeassistant"]
         self.program = Program(
             "Home Assistant",
-            [hass, "--config", directory, "--skip-pip", "--log-no-color"],
+            [*hass, "--config", directory, "--skip-pip", "--log-no-color"],
             directory / "console.log",
             self._is_ready,
         )
@@ -73,7 +74,7 @@ class HomeAssistant:
         await self._until_running()
 
     async def disconnect(self) -> None:
-        """Close the websocket, on which Home Assistant would wait before it stops."""
+        """Close the websocket."""
         await self._socket.close()
 
     async def _log_in(self) -> None:
