@@ -568,11 +568,12 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         ]
         if not owed:
             return
-        # The last day may go on beyond the month: it is priced as a whole.
+        # The last day may go on beyond the month: it is priced as a whole, and so is
+        # the next one, with which it may share an hour.
         end = midnight(max(span.end for span in owed), self.zone)
         await self._reporter.async_price(
             min(span.start for span in owed),
-            min(dt_util.as_utc(days_later(end, 1)), floor_hour(dt_util.utcnow())),
+            min(dt_util.as_utc(days_later(end, 2)), floor_hour(dt_util.utcnow())),
         )
 
     @property

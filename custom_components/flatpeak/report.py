@@ -20,7 +20,7 @@ from .api import (
 from .const import LOGGER
 from .costs import apportion
 from .days import days_later, midnight, windows, with_offset_of
-from .intervals import EnergyInterval, EnergyRow, floor_hour, to_intervals
+from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour, to_intervals
 from .journal import Journal, MeterJournal, Span
 from .meter import Meter, async_statistic_id
 from .patience import Patience
@@ -158,7 +158,14 @@ class Reporter:
             return
         if reports:
             pricing.reports.setdefault(meter.device_id, []).extend(reports)
-            await self._async_write(meter, reports[-1].currency, costs, pricing)
+            currency = reports[-1].currency
+            # Where a local midnight lies inside the last hour, half of it is missing.
+            whole = {
+                hour: cost
+                for hour, cost in costs[currency].items()
+                if hour + HOUR <= end
+            }
+            await self._async_write(meter, currency, whole, pricing)
         if meter.device_id not in pricing.old_currencies:
             journal.settle_costs(dt_util.as_utc(begin), dt_util.as_utc(end))
 
@@ -166,7 +173,7 @@ class Reporter:
         self,
         meter: Meter,
         currency: str,
-        costs: Mapping[str, dict[datetime, float]],
+        costs: Mapping[datetime, float],
         pricing: Pricing,
     ) -> None:
         """Bring the cost statistic of a meter in line, unless it has another currency."""
@@ -174,12 +181,11 @@ class Reporter:
         if stored is not None and stored != currency:
             pricing.old_currencies[meter.device_id] = stored
             return
-        hours = costs[currency]
         pricing.rows_written += await async_write_costs(
-            self._hass, cost_statistic(meter, currency), hours
+            self._hass, cost_statistic(meter, currency), costs
         )
-        if hours:
-            pricing.last_hours[meter.device_id] = max(hours)
+        if costs:
+            pricing.last_hours[meter.device_id] = max(costs)
 
     async def _async_report(
         self, meter: Meter, start: datetime, end: datetime
