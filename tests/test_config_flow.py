@@ -10,6 +10,7 @@ from unittest.mock import patch
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
 import pytest
+import voluptuous as vol
 
 from custom_components.flatpeak.const import DOMAIN
 from homeassistant.components.recorder.models import (
@@ -541,6 +542,13 @@ async def test_address_says_too_little(
 ) -> None:
     """A price needs a city, and in the United States a state."""
     flow = await _to_address(home)
+    required = {
+        str(marker)
+        for marker in flow["data_schema"].schema
+        if isinstance(marker, vol.Required)
+    }
+    # The frontend itself refuses to send a form without these.
+    assert required == {"country_code"}
 
     flow = await home.async_answer(flow, **address)
 

@@ -128,12 +128,13 @@ _USER_SCHEMA: Final = vol.Schema(
     }
 )
 
-# Whether a city is there is checked by the step, which can say why it is needed.
+# The frontend does not send a form that lacks a required field, nor does it say which
+# one. Whether a city is there is checked by the step, which also says why it is needed.
 _ADDRESS_SCHEMA: Final = vol.Schema(
     {
         vol.Optional(CONF_ADDRESS_LINE1): TextSelector(),
         vol.Optional(CONF_ADDRESS_LINE2): TextSelector(),
-        vol.Required(CONF_CITY, default=""): TextSelector(),
+        vol.Optional(CONF_CITY): TextSelector(),
         vol.Optional(CONF_STATE): TextSelector(),
         vol.Optional(CONF_POST_CODE): TextSelector(),
         vol.Required(CONF_COUNTRY_CODE): CountrySelector(),
