@@ -117,19 +117,18 @@ def main() -> int:
     """Run the demo, return the exit code."""
     arguments = parse_arguments()
     directory = (arguments.keep or Path(mkdtemp(prefix="flatpeak-demo-"))).resolve()
-    is_well = True
     try:
-        is_well = asyncio.run(run(arguments, directory))
+        if not asyncio.run(run(arguments, directory)):
+            return 1
+        code = 0
     except DemoError as error:
         print(error, file=sys.stderr)
-        return 1
+        code = 1
     except asyncio.CancelledError:
-        return STOPPED if arguments.check else 0
-    finally:
-        # What a failed check leaves behind may tell why.
-        if arguments.keep is None and is_well:
-            shutil.rmtree(directory)
-    return 0 if is_well else 1
+        code = STOPPED if arguments.check else 0
+    if arguments.keep is None:
+        shutil.rmtree(directory)
+    return code
 
 
 if __name__ == "__main__":

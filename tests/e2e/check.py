@@ -21,7 +21,7 @@ from .browser import (
     take_screenshot,
 )
 from .configuration import CURRENCY, TIME_ZONE
-from .demo import GRID_EXPORT, GRID_IMPORT, HOUR, METERS, YEAR, Demo, Meter, Progress
+from .demo import GRID_EXPORT, GRID_IMPORT, METERS, YEAR, Demo, Meter, Progress
 from .finding import Finding
 from .simulator import Record
 
@@ -56,12 +56,12 @@ class Priced:
 
     @property
     def hours_wh(self) -> dict[datetime, float]:
-        """Return the energy by the beginning of its hour; a record of another length is at none."""
-        return {
-            record.start: record.energy_wh
-            for record in self.records
-            if record.end - record.start == HOUR
-        }
+        """Return the energy by hour; that of a record which spans hours is missed in the later ones."""
+        hours: dict[datetime, list[float]] = {}
+        for record in self.records:
+            hour = record.start.replace(minute=0)
+            hours.setdefault(hour, []).append(record.energy_wh)
+        return {hour: fsum(energies) for hour, energies in hours.items()}
 
     @property
     def days_cost(self) -> dict[datetime, float | None]:
@@ -165,7 +165,7 @@ async def check_energy(demo: Demo, meters: Sequence[Priced]) -> Finding:
     starts = [record.start for each in meters for record in each.records]
     changes = await demo.home_assistant.hourly_change(
         [each.meter.statistic_id for each in meters],
-        min(starts, default=demo.set_up_at - YEAR),
+        min(demo.set_up_at - YEAR, *starts),
         {"energy": "Wh"},
     )
     for each in meters:

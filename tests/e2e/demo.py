@@ -17,7 +17,6 @@ from .simulator import ACCOUNT_ID, API_KEY, SimulatorClient, running_simulator
 
 HOUR: Final = timedelta(hours=1)
 YEAR: Final = timedelta(days=365)
-UNITS: Final = {"energy": "kWh"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +158,7 @@ async def require_history(home_assistant: HomeAssistant) -> None:
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     hours = [now - YEAR + number * HOUR for number in range(YEAR // HOUR)]
     changes = await home_assistant.hourly_change(
-        [meter.statistic_id for meter in METERS], hours[0], UNITS
+        [meter.statistic_id for meter in METERS], hours[0], {}
     )
     for meter in METERS:
         missing = set(hours) - set(changes.get(meter.statistic_id, ()))

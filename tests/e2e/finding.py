@@ -31,6 +31,8 @@ class Finding:
     ) -> None:
         """Look at one more figure."""
         self.count += 1
+        if here is truth is None:
+            return
         if here is None or truth is None:
             self.complaints.append(f"{name}: here {here}, at Flatpeak {truth}")
             return

@@ -8,7 +8,7 @@ from pathlib import Path
 import sys
 from typing import Any, Final
 
-from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse
+from aiohttp import ClientConnectionError, ClientSession
 
 from .configuration import prepare
 from .process import LOOPBACK, POLL_SECONDS, DemoError, Program
@@ -24,8 +24,6 @@ class HomeAssistant:
         """Prepare it."""
         self._session = session
         self._headers: dict[str, str] = {}
-        self._turn = asyncio.Lock()
-        self._last_id = 0
         self.url = f"http://{LOOPBACK}:{port}"
         self.log = directory / "home-assistant.log"
         self.token: dict[str, Any] = {}
@@ -37,8 +35,6 @@ class HomeAssistant:
             directory / "console.log",
             self._is_ready,
         )
-
-    _socket: ClientWebSocketResponse
 
     async def _is_ready(self) -> bool:
         """Return whether it serves its frontend."""
@@ -59,26 +55,8 @@ class HomeAssistant:
         """Return what the frontend calls itself."""
         return f"{self.url}/"
 
-    async def connect(self) -> None:
-        """Log in as the frontend does, and open the websocket."""
-        await self._log_in()
-        self._socket = await self._session.ws_connect(
-            f"{self.url}/api/websocket", max_msg_size=0
-        )
-        await self._socket.receive_json()
-        await self._socket.send_json(
-            {"type": "auth", "access_token": self.token["access_token"]}
-        )
-        if (answer := await self._socket.receive_json())["type"] != "auth_ok":
-            raise DemoError(f"Home Assistant refuses the login: {answer}")
-        await self._until_running()
-
-    async def disconnect(self) -> None:
-        """Close the websocket."""
-        await self._socket.close()
-
-    async def _log_in(self) -> None:
-        """Fetch a token for the user."""
+    async def log_in(self) -> None:
+        """Log in as the frontend does."""
         client = {"client_id": self.client_id}
         handler = {"handler": ["homeassistant", None], "redirect_uri": self.client_id}
         flow = await self.post("/auth/login_flow", client | handler)
@@ -94,19 +72,23 @@ class HomeAssistant:
             self.token = await response.json()
         self._headers = {"Authorization": f"Bearer {self.token['access_token']}"}
 
-    async def _until_running(self) -> None:
+    async def until_running(self) -> None:
         """Wait until Home Assistant has started."""
         while (await self.call("get_config"))["state"] != "RUNNING":
             await asyncio.sleep(POLL_SECONDS)
 
     async def call(self, command: str, **arguments: Any) -> Any:
-        """Send a command over the websocket, return its result."""
-        async with self._turn:
-            self._last_id += 1
-            await self._socket.send_json(
-                {"id": self._last_id, "type": command, **arguments}
-            )
-            answer = await self._socket.receive_json()
+        """Send a command over a websocket, return its result."""
+        token = self.token["access_token"]
+        async with self._session.ws_connect(
+            f"{self.url}/api/websocket", max_msg_size=0
+        ) as socket:
+            await socket.receive_json()
+            await socket.send_json({"type": "auth", "access_token": token})
+            if (answer := await socket.receive_json())["type"] != "auth_ok":
+                raise DemoError(f"Home Assistant refuses the login: {answer}")
+            await socket.send_json({"id": 1, "type": command, **arguments})
+            answer = await socket.receive_json()
         if not answer["success"]:
             raise DemoError(f"Home Assistant refuses {command}: {answer['error']}")
         return answer["result"]
@@ -193,8 +175,6 @@ async def running_home_assistant(
     async with home_assistant.program:
         if is_new:
             await home_assistant.create_user()
-        await home_assistant.connect()
-        try:
-            yield home_assistant
-        finally:
-            await home_assistant.disconnect()
+        await home_assistant.log_in()
+        await home_assistant.until_running()
+        yield home_assistant
