@@ -38,15 +38,22 @@ class PricedHome:
         self._freezer = freezer
 
     async def async_begin(
-        self, *, now: datetime = NOW, hours: int = 72, **options: Any
+        self,
+        *,
+        now: datetime = NOW,
+        hours: int = 72,
+        sells: bool = True,
+        **options: Any,
     ) -> None:
         """Set the home up with so many hours of energy before now."""
         self.move_to(now)
         first = now.replace(minute=0) - hours * HOUR
-        for seed, sensor in enumerate((IMPORT, EXPORT)):
+        for seed, sensor in enumerate((IMPORT, EXPORT) if sells else (IMPORT,)):
             self.home.add_sensor(sensor)
             await self.home.async_record(sensor, first, profile(hours, seed))
-        await self.home.async_show(GRID_SOURCE)
+        await self.home.async_show(
+            GRID_SOURCE if sells else GRID_SOURCE | {"stat_energy_to": None}
+        )
         self.entry = await self.home.async_set_up(**options)
 
     def move_to(self, instant: datetime) -> None:
