@@ -3,11 +3,9 @@
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack
 import logging
-import signal
 from unittest.mock import patch
 
 import pytest
-from sqlalchemy import make_url
 
 from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
@@ -26,8 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep the statements of the database out of the log: there are very many."""
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     if name := config.getoption("database"):
-        # A run that is told to end still stops the server and removes its data.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
         _start_server(config, name)
 
 
@@ -58,8 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def recorder_mock(recorder_mock: Recorder, pytestconfig: pytest.Config) -> Recorder:
     """Return the recorder, once it is sure to be on the database that was asked for."""
-    asked_for = make_url(pytestconfig.getoption("dburl")).get_backend_name()
-    assert recorder_mock.dialect_name == asked_for
+    if name := pytestconfig.getoption("database"):
+        assert recorder_mock.dialect_name == SERVERS[name].get_backend_name()
     return recorder_mock
 
 
