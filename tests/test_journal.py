@@ -341,6 +341,14 @@ def test_a_day_is_remembered_in_whatever_order_it_came() -> None:
     assert Day.of([interval(3, 1.500001)]).digest == Day.of([interval(3, 1.5)]).digest
 
 
+def test_digests_stay_within_64_bits() -> None:
+    """Greater numbers are none in JSON."""
+    largest = Day(energy_wh=1.0, digest=2**64 - 1, odd=())
+
+    assert largest.joined(largest).digest == 2**64 - 2
+    assert Day.of([interval(number) for number in range(9)]).digest < 2**64
+
+
 def test_records_belong_to_the_day_in_which_they_end() -> None:
     """Also those that end with it; what spans more than its hour is told apart."""
     days = days_of([interval(22), interval(23), interval(24), interval(25, hours=30)])
@@ -560,6 +568,7 @@ async def test_a_crash_after_the_answer(hass: HomeAssistant) -> None:
     after = await async_loaded(hass)
     assert after.doubt is None
     assert after.batch_id == "bat_1"
+    assert after.last_upload == SENT
     assert after.meters["dev_1"].fresh.position == hour(50)
     assert after.meters["dev_1"].refusals == [refusal(49)]
     assert after.meters["dev_2"].fresh == Stretch(
