@@ -136,6 +136,18 @@ def test_free_energy_costs_nothing() -> None:
     assert spread([day(0.0)], used(at(0), 1000, 0)) == {0: 0.0, 1: 0.0}
 
 
+def test_a_row_that_counts_nothing_prices_no_energy() -> None:
+    """A service may say nothing, or zero, as long as it has not priced a day."""
+    empty = replace(day(0.0), energy_wh=0.0)
+    prices = priced(at(0), 0.3, 0.3)
+    assert spread([empty], used(at(0), 1000, 0), prices) == {}
+    assert spread([empty], used(at(0), 0, 0), prices) == {0: 0.0, 1: 0.0}
+    charged = replace(day(0.6), energy_wh=0.0)
+    assert spread([charged], used(at(0), 1000, 1000), prices) == approx(
+        {0: 0.3, 1: 0.3}
+    )
+
+
 def test_days_that_are_not_reported_are_absent() -> None:
     """An hour that is not priced is absent, never zero."""
     rows = [row(at(0), at(24), 1.0), row(at(48), at(72), 2.0)]

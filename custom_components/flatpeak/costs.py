@@ -61,13 +61,16 @@ def apportion(
     time where there was none (design, "Costs"). So the pieces of a row sum to its
     cost even when prices are negative. A row with a cost and no interval (a
     standing charge) is spread by time up to `until`, the end of the last complete
-    hour. An hour that no row covers is absent.
+    hour. An hour that no row covers is absent, and so are those of a row that counts
+    nothing where there was energy: it is not priced yet.
     """
     pieces_of_hours: dict[datetime, list[float]] = defaultdict(list)
     energy = _Timeline(intervals)
     slots = _Timeline(list(prices))
     for row in dict.fromkeys(rows):
         pieces = list(_pieces(row, energy, slots)) or list(_blank(row, until))
+        if _is_empty(row) and any(piece.energy_wh for piece in pieces):
+            continue
         for piece, rest in zip(pieces, _rest(row, pieces), strict=True):
             pieces_of_hours[piece.hour].append(piece.cost + rest)
     return {hour: fsum(costs) for hour, costs in pieces_of_hours.items()}
@@ -87,6 +90,11 @@ class _Timeline[T: (EnergyInterval, PriceSlot)]:
         return self._stretches[
             bisect_right(self._ends, start) : bisect_left(self._starts, end)
         ]
+
+
+def _is_empty(row: CostRow) -> bool:
+    """Return whether a row counts neither energy nor cost."""
+    return row.energy_wh == 0 and row.cost == 0
 
 
 def _start(stretch: EnergyInterval | PriceSlot) -> datetime:
