@@ -516,14 +516,20 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         """Run the first cycle, then submit and price the history month by month."""
         await self._async_tend_dashboard()
         await self.async_refresh()
+        if self._uploader.history is not None and await self._async_upload_history():
+            # The month so far holds more than the first cycle could see.
+            await self.async_refresh()
+
+    async def _async_upload_history(self) -> bool:
+        """Submit and price all history, return whether that came to its end."""
         failures = 0
         while True:
             try:
                 if not await self._async_month_of_history():
-                    return
+                    return True
                 failures = 0
             except FlatpeakAuthenticationError:
-                return  # The cycle asks the user for a new key, and then reloads.
+                return False  # The cycle asks the user for a new key, and then reloads.
             except FlatpeakError as err:
                 LOGGER.debug("The history has to wait: %s", err)
                 await asyncio.sleep(_delay(failures, err).total_seconds())
