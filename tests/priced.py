@@ -79,7 +79,11 @@ class PricedHome:
     def meter(self, direction: Direction = Direction.IMPORT) -> Meter:
         """Return the meter of a direction."""
         meters: list[Meter] = self.entry.runtime_data.meters
-        return next(each for each in meters if each.flow.tariff_direction == direction)
+        return next(
+            each
+            for each in meters
+            if Direction(each.flow.tariff_direction) is direction
+        )
 
     @property
     def location_id(self) -> str:
