@@ -46,10 +46,19 @@ class Cut:
                 future = steps.send(None)
             except StopIteration:
                 return True
-            if number < self.number - 1 or not self.is_early:
-                yield future
+            if number == self.number - 1 and self.is_early:
+                _give_up(future)
+            else:
+                with suppress(FlatpeakError):  # The work itself asks for the result.
+                    yield future
         yield from _drop(steps)
         return False
+
+
+def _give_up(future: asyncio.Future[object] | None) -> None:
+    """Take back what is not done yet; a bare yield waits for nothing."""
+    if future is not None:
+        future.cancel()
 
 
 def _drop(steps: Generator[Any, Any, object]) -> Generator[Any, Any]:
