@@ -210,28 +210,21 @@ class Reporter:
         book: PriceBook,
     ) -> dict[datetime, float]:
         """Return the costs of the hours from a local midnight on."""
+        if (statistic_id := async_statistic_id(self._hass, meter.source)) is None:
+            return {}  # It is not known any more which hours the energy belongs to.
         first = days_later(begin, -1)
-        rows = await self._async_energy(meter, first, end)
+        read_from = floor_hour(dt_util.as_utc(first))
+        energy = await async_read_energy(self._hass, {statistic_id}, read_from, end)
         slots = await book.async_slots(meter.flow.tariff_direction, first, end)
         return await self._hass.async_add_executor_job(
             _hourly_costs,
             report.rows,
-            rows,
+            energy[statistic_id],
             self._journal.meters[meter.device_id],
             slots,
             begin,
             end,
         )
-
-    async def _async_energy(
-        self, meter: Meter, start: datetime, end: datetime
-    ) -> list[EnergyRow]:
-        """Return the recorded energy of a meter."""
-        if (statistic_id := async_statistic_id(self._hass, meter.source)) is None:
-            return []
-        first = floor_hour(dt_util.as_utc(start))
-        rows = await async_read_energy(self._hass, {statistic_id}, first, end)
-        return rows[statistic_id]
 
 
 def _accepted(journal: MeterJournal) -> list[tuple[datetime, datetime]]:
