@@ -1,13 +1,12 @@
 """The way from the recorder to the cost statistics, as a whole."""
 
 from collections import defaultdict
-from datetime import timedelta
 from math import fsum, isclose
 
 from homeassistant.util import dt as dt_util
 
-from .simulator.tariffs import Direction
 from .home import CAR, EXPORT, GRID_SOURCE, HOUR, IMPORT, SOLAR, SOLAR_SOURCE, Home
+from .simulator.tariffs import Direction
 
 
 def _profile(hours: int, seed: int) -> list[float]:
