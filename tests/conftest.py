@@ -16,8 +16,9 @@ from .simulator import Simulator
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer to keep the recorder's data somewhere else than in SQLite."""
+    """Offer other databases than SQLite, and more time."""
     parser.addoption("--database", choices=SERVERS, help="run on a server of this kind")
+    parser.addoption("--soak", action="store_true", help="let the days of trouble last")
 
 
 def pytest_configure(config: pytest.Config) -> None:
