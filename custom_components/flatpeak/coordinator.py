@@ -54,7 +54,7 @@ from .prices import PriceBook
 from .report import Pricing, Reporter, cost_statistic
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices
-from .upload import Uploader
+from .upload import INSISTENCE, Uploader
 
 type FlatpeakConfigEntry = ConfigEntry[FlatpeakCoordinator]
 
@@ -299,6 +299,7 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
             status = await self._async_status()
             prices = await self._async_prices(now, pricing.book, status)
         self._async_see_energy(differing)
+        self._async_see_refused_records(now)
         self._async_learn_currency(pricing.reports)
         self._async_see_refusals(pricing)
         self._async_see_currencies(pricing)
@@ -455,6 +456,36 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
                 [cost_statistic(meter, self.currency) for meter in self.meters],
             )
         self._async_create_task(self.async_refresh(), "new currency")
+
+    @callback
+    def _async_see_refused_records(self, now: datetime) -> None:
+        """Tell the user of records that Flatpeak has not taken for a day."""
+        for meter in self.meters:
+            refusals = [
+                refusal
+                for refusal in self.journal.meters[meter.device_id].refusals
+                if now - refusal.since >= INSISTENCE
+            ]
+            if refusals:
+                oldest = min(refusals, key=lambda refusal: refusal.interval.start)
+                start = oldest.interval.start.astimezone(self.zone)
+                async_raise_issue(
+                    self.hass,
+                    self.config_entry,
+                    "records_refused",
+                    about=meter.subentry_id,
+                    meter=meter.name,
+                    count=str(len(refusals)),
+                    start=f"{start:%Y-%m-%d %H:%M}",
+                    reason=oldest.reason,
+                )
+            else:
+                async_withdraw_issue(
+                    self.hass,
+                    self.config_entry,
+                    "records_refused",
+                    about=meter.subentry_id,
+                )
 
     @callback
     def _async_see_energy(self, differing: Mapping[str, Discrepancy]) -> None:

@@ -8,7 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import chain
 from math import floor, fsum
 from typing import Final
@@ -66,6 +66,9 @@ PROCESSING_WAITS: Final = (0, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 180, 180)
 # The longest window of one report (flatpeak-api.md, section 8).
 MAX_REPORT: Final = timedelta(days=90)
 
+# Refused records are tried again in every cycle for so long, then once a day.
+INSISTENCE: Final = timedelta(days=1)
+
 # What a report may differ by without a record missing.
 ROUNDING_WH: Final = 0.5
 
@@ -98,6 +101,7 @@ class Uploader:
         self._journal = journal
         self._meters = {meter.device_id: meter for meter in meters}
         self._patience = patience
+        self._all_retried_on: date | None = None
 
     async def async_begin(self, now: datetime) -> None:
         """Begin the journal of meters that are new, or whose history got longer."""
@@ -267,7 +271,8 @@ class Uploader:
 
         One that Flatpeak counts by now was refused because it was there already.
         """
-        parts = self._refused_parts()
+        now = dt_util.utcnow()
+        parts = self._refused_parts(now)
         missing = [await self._async_missing(part) or part for part in parts]
         there = [
             _without(part, lost) for part, lost in zip(parts, missing, strict=True)
@@ -277,6 +282,7 @@ class Uploader:
             await self._journal.async_accept(found, None, {})
         if any(part.intervals for part in missing):
             await self._async_submit(missing)
+        self._all_retried_on = now.date()
 
     async def async_correct(
         self, device_id: str, intervals: Iterable[EnergyInterval]
@@ -320,13 +326,18 @@ class Uploader:
             *await self._async_differing(meter, intervals[middle:]),
         ]
 
-    def _refused_parts(self) -> list[Part]:
-        """Return refused records, as many as fit into one submission."""
+    def _refused_parts(self, now: datetime) -> list[Part]:
+        """Return refused records that are due, as many as fit into one submission."""
+        are_all_due = self._all_retried_on != now.date()
         parts = []
         room = MAX_BATCH_RECORDS
         for device_id in self._meters:
             journal = self._journal.meters[device_id]
-            refusals = journal.refusals[:room]
+            refusals = [
+                refusal
+                for refusal in journal.refusals
+                if are_all_due or now - refusal.since < INSISTENCE
+            ][:room]
             room -= len(refusals)
             if refusals:
                 parts.append(
