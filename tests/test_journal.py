@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 import json
+import os
 from pathlib import Path
 import threading
 from typing import Any
@@ -29,6 +30,7 @@ from custom_components.flatpeak.journal import (
 )
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, UnsupportedStorageVersionError
+from homeassistant.helpers import json as json_helper
 
 START = datetime(2026, 10, 24, tzinfo=UTC)
 SENT = datetime(2026, 10, 26, 7, 30, 15, 123456, tzinfo=UTC)
@@ -642,21 +644,38 @@ async def test_what_happens_while_home_assistant_stops_is_noted_at_once(
         hass.set_state(CoreState.running)
 
 
-@pytest.mark.parametrize("name", ["as_dict", "from_dict"])
+async def test_what_is_noted_outlives_a_power_cut(hass: HomeAssistant) -> None:
+    """The disk has it, not only the memory that the system writes from later."""
+    journal = await async_begun(hass)
+
+    with patch("atomicwrites._proper_fsync", wraps=os.fsync) as fsync:
+        await journal.async_doubt(submission(part(interval(48))))
+
+    assert fsync.called
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (Submission, "as_dict"),
+        (Submission, "from_dict"),
+        (json_helper, "prepare_save_json"),
+    ],
+)
 async def test_the_event_loop_does_not_convert_records(
-    hass: HomeAssistant, name: str
+    hass: HomeAssistant, owner: object, name: str
 ) -> None:
     """A submission can hold ten thousand records, which takes tens of milliseconds."""
     journal = await async_begun(hass)
     threads = []
-    convert: Callable[..., Any] = getattr(Submission, name)
+    convert: Callable[..., Any] = getattr(owner, name)
 
-    def noting(*args: Any) -> Any:
+    def noting(*args: Any, **options: Any) -> Any:
         """Note the thread that converts."""
         threads.append(threading.current_thread())
-        return convert(*args)
+        return convert(*args, **options)
 
-    with patch.object(Submission, name, noting):
+    with patch.object(owner, name, noting):
         await journal.async_doubt(submission(part(interval(48))))
         await async_loaded(hass)
 
