@@ -589,6 +589,18 @@ async def test_a_submission_that_was_refused_as_a_whole(hass: HomeAssistant) -> 
     assert content(await async_loaded(hass)) == (begun(), None, None, None, None, False)
 
 
+async def test_the_rest_of_a_submission_that_was_refused(hass: HomeAssistant) -> None:
+    """What was in doubt before is in doubt still, as it was sent."""
+    journal = await async_begun(hass)
+    sent = submission(part(interval(48), interval(49), position=50))
+    await journal.async_doubt(sent)
+    await journal.async_doubt(submission(part(interval(49), position=50)))
+
+    await journal.async_drop_doubt(sent)
+
+    assert (await async_loaded(hass)).doubt == sent
+
+
 async def test_a_batch_that_is_processed(hass: HomeAssistant) -> None:
     """It is not asked for after a restart."""
     journal = await async_begun(hass)

@@ -536,9 +536,12 @@ class Journal:
         self.last_upload = submission.sent
         await self.async_save()
 
-    async def async_drop_doubt(self) -> None:
-        """Forget a submission that Flatpeak has surely not processed."""
-        self.doubt = None
+    async def async_drop_doubt(self, before: Submission | None = None) -> None:
+        """Forget a submission that Flatpeak has surely not processed.
+
+        What was in doubt before it, and of which it was the rest, still is.
+        """
+        self.doubt = before
         await self.async_save()
 
     async def async_finish_history(self, device_ids: Iterable[str]) -> None:

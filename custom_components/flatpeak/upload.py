@@ -220,13 +220,14 @@ class Uploader:
         """
         submission = Submission(sent=dt_util.utcnow(), parts=tuple(parts))
         records = await self._hass.async_add_executor_job(self._records, submission)
+        before = self._journal.doubt
         await self._journal.async_doubt(submission)
         try:
             batch = await self._client.submit_intervals(records)
         except DOUBTFUL_ERRORS:
             raise
         except FlatpeakError:
-            await self._journal.async_drop_doubt()
+            await self._journal.async_drop_doubt(before)
             raise
         refusals = _refusals(submission, batch)
         await self._journal.async_accept(submission, batch.batch_id, refusals)
