@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -192,6 +192,12 @@ def submitted_intervals(
         ).intervals
     ]
     odd = [(span.start, span.end) for day in known.days.values() for span in day.odd]
+    # A gap before the first fresh hour is read as a whole, but was submitted from
+    # that hour on.
+    start_of = {end: start for start, end in odd}
+    intervals = [
+        replace(each, start=start_of.get(each.end, each.start)) for each in intervals
+    ]
     refused = {refusal.interval.start for refusal in known.refusals}
     return [each for each in recut(intervals, odd) if each.start not in refused]
 
