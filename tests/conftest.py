@@ -1,10 +1,12 @@
 """What the tests of the integration share: a recorder on a file, a Flatpeak, a home."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack
 import logging
 from unittest.mock import patch
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from homeassistant.components.recorder import Recorder
@@ -92,6 +94,21 @@ async def home(
     await home.async_prepare()
     yield home
     await home.async_close()
+
+
+@pytest.fixture
+def virtual_sleep(freezer: FrozenDateTimeFactory) -> Generator[None]:
+    """Let time pass at once for everyone who sleeps."""
+    real_sleep = asyncio.sleep
+
+    async def sleep[T](delay: float, result: T | None = None) -> T | None:
+        """Move the clock."""
+        if delay > 0:
+            freezer.tick(delay)
+        return await real_sleep(0, result)
+
+    with patch("asyncio.sleep", sleep):
+        yield
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from math import isclose, nan
 from typing import Any, Final
 
 from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.meter import async_statistic_id
 from custom_components.flatpeak.statistics import async_written
 from homeassistant.components.energy.data import async_get_manager
 from homeassistant.components.recorder.models import (
@@ -25,7 +27,7 @@ from homeassistant.helpers.recorder import get_instance
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
-from .simulator import Simulator
+from .simulator import Direction, Simulator
 
 ZONE: Final = "Europe/Berlin"
 HOUR: Final = timedelta(hours=1)
@@ -243,3 +245,33 @@ class Home:
             {"change", "state", "sum"},
         )
         return [dict(row) for row in rows.get(statistic_id, [])]
+
+    async def async_miscounted(
+        self, entry: ConfigEntry[Any]
+    ) -> list[tuple[str, datetime, float | None, float | None]]:
+        """Return where Flatpeak does not count what the recorder has.
+
+        Each is a meter, an hour's end, and the energy in Wh that either has.
+        """
+        found = []
+        for meter in entry.runtime_data.meters:
+            statistic_id = async_statistic_id(self.hass, meter.source)
+            recorded = {
+                dt_util.utc_from_timestamp(row["end"]): row["change"]
+                for row in await self.async_rows(statistic_id or "")
+            }
+            direction = Direction(meter.flow.tariff_direction)
+            counted = {
+                record.end: record.energy
+                for record in self.simulator.truth(
+                    meter.device_id, direction
+                ).records()
+            }
+            found += [
+                (meter.name, end, recorded.get(end), counted.get(end))
+                for end in sorted(recorded.keys() | counted.keys())
+                if not isclose(
+                    recorded.get(end, nan), counted.get(end, nan), abs_tol=1e-6
+                )
+            ]
+        return found
