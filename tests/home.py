@@ -84,7 +84,8 @@ class Home:
         await self.hass.async_block_till_done()
 
     async def async_close(self) -> None:
-        """Stop what the integration left running."""
+        """Stop what the integration left running, once it is not being set up."""
+        await self.hass.async_block_till_done()
         for entry in self.hass.config_entries.async_loaded_entries(DOMAIN):
             await self.hass.config_entries.async_unload(entry.entry_id)
 
@@ -263,9 +264,7 @@ class Home:
             direction = Direction(meter.flow.tariff_direction)
             counted = {
                 record.end: record.energy
-                for record in self.simulator.truth(
-                    meter.device_id, direction
-                ).records()
+                for record in self.simulator.truth(meter.device_id, direction).records()
             }
             found += [
                 (meter.name, end, recorded.get(end), counted.get(end))

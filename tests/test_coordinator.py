@@ -1,12 +1,16 @@
 """When cycles run, and what they do when Flatpeak is in trouble."""
 
 from datetime import timedelta
+from decimal import Decimal
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
+from custom_components.flatpeak.api import FlatpeakAuthenticationError
 from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.upload import Uploader
 from homeassistant.config_entries import SOURCE_REAUTH
 from homeassistant.const import EVENT_RECORDER_HOURLY_STATISTICS_GENERATED
 from homeassistant.helpers import entity_registry as er, issue_registry as ir
@@ -15,7 +19,7 @@ from homeassistant.util import dt as dt_util
 from .home import IMPORT, Home
 from .priced import NOW, PricedHome
 from .simulator import Fault
-from .simulator.tariffs import Direction
+from .simulator.tariffs import Change, Direction
 
 SUBMISSION = "PUT /meters/interval"
 STATUS = "GET /locations/{id}/status"
@@ -118,3 +122,59 @@ async def test_repairs_of_others_stay(priced: PricedHome) -> None:
     assert len(registry.issues) == 2
     await priced.hass.config_entries.async_remove(priced.entry.entry_id)
     assert list(registry.issues) == [(DOMAIN, "other")]
+
+
+async def test_flatpeak_wants_to_rest(priced: PricedHome) -> None:
+    """As long as it asked for it is asked nothing, whoever wants to know."""
+    await priced.async_begin(hours=3)
+    await priced.async_use()
+    priced.simulator.faults.next(SUBMISSION, Fault.rate_limit(600))
+    await priced.async_cycle()
+    asked = sum(priced.simulator.requests.counts.values())
+
+    priced.tick(timedelta(seconds=500))
+    await priced.async_cycle()
+    assert sum(priced.simulator.requests.counts.values()) == asked
+    assert not priced.entry.runtime_data.last_update_success
+
+    priced.tick(timedelta(seconds=101))
+    await priced.async_cycle()
+    assert priced.entry.runtime_data.last_update_success
+    assert await priced.async_is_true()
+
+
+async def test_a_key_that_is_refused_in_the_history(priced: PricedHome) -> None:
+    """The history waits for the new key, with which the home is set up anew."""
+    with patch.object(
+        Uploader, "async_upload_history", side_effect=FlatpeakAuthenticationError
+    ) as upload:
+        await priced.async_begin(hours=24 * 10)
+    assert upload.call_count == 1
+    assert len(await priced.async_costs()) == 48
+
+    assert await priced.hass.config_entries.async_reload(priced.entry.entry_id)
+    await priced.home.async_settle()
+    assert len(await priced.async_costs()) == 240
+    assert await priced.async_is_true()
+
+
+async def test_only_one_meter_owes_costs(priced: PricedHome) -> None:
+    """Each meter is priced from where it has to be, however far back that is."""
+    with patch("custom_components.flatpeak.report.PASS_DAYS", 3):
+        await priced.async_begin(hours=24 * 30, now=NOW.replace(day=2))
+        coordinator = priced.entry.runtime_data
+        journals = coordinator.journal.meters
+        journals[priced.meter().device_id].owe_all_costs()
+        start, end = NOW.replace(month=10, day=20), NOW.replace(month=10, day=31)
+        for direction in (Direction.IMPORT, Direction.EXPORT):
+            priced.simulator.account().settle(
+                priced.location_id,
+                direction,
+                start,
+                end,
+                Change(multiply=Decimal(2)),
+            )
+        await priced.async_use()
+        await priced.async_cycle()
+    assert await priced.async_is_true()
+    assert not await priced.async_is_true(Direction.EXPORT)
