@@ -13,6 +13,7 @@ from .check import check
 from .demo import Demo, Progress, running_demo
 from .home_assistant import PASSWORD, USER
 from .process import DemoError
+from .settle import check_settlement
 
 # What a shell says of a program that a signal ended.
 STOPPED: Final = 130
@@ -59,12 +60,20 @@ def parse_arguments() -> Namespace:
         help="check that the year is priced and shown right, then stop",
     )
     parser.add_argument(
+        "--settle",
+        action="store_true",
+        help="check also that a month at new prices is followed by the night after, and the device dashboard",
+    )
+    parser.add_argument(
         "--screenshots",
         type=Path,
         metavar="DIR",
         help="where the check puts its screenshots (default: screenshots in the configuration directory)",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.settle and not arguments.check:
+        parser.error("--settle goes with --check")
+    return arguments
 
 
 async def show(demo: Demo, directory: Path) -> None:
@@ -93,6 +102,8 @@ async def run(arguments: Namespace, directory: Path) -> bool:
             await show(demo, directory)
         screenshots = arguments.screenshots or directory / "screenshots"
         is_well = await check(demo, screenshots, say)
+        if is_well and arguments.settle:
+            is_well = await check_settlement(demo, screenshots, say)
     if not is_well:
         print(f"Configuration, log and database are left in {directory}.")
     return is_well

@@ -1,7 +1,7 @@
 """A real Home Assistant as a process of its own, and a client of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,7 @@ class HomeAssistant:
         self._headers: dict[str, str] = {}
         self.url = f"http://{LOOPBACK}:{port}"
         self.log = directory / "home-assistant.log"
+        self.storage = directory / ".storage"
         self.token: dict[str, Any] = {}
         # Isolated, or custom_components of the project would be found in place of the installed ones.
         hass = [sys.executable, "-I", "-m", "homeassistant"]
@@ -71,6 +72,19 @@ class HomeAssistant:
             response.raise_for_status()
             self.token = await response.json()
         self._headers = {"Authorization": f"Bearer {self.token['access_token']}"}
+
+    @property
+    def last_log(self) -> Path:
+        """Return the log of the time before the last start."""
+        return self.log.with_name(f"{self.log.name}.1")
+
+    async def restart(self, meanwhile: Callable[[], None]) -> None:
+        """Stop it in good order, do something, and start it on the same configuration."""
+        await self.program.stop()
+        meanwhile()
+        await self.program.start()
+        await self.log_in()
+        await self.until_running()
 
     async def until_running(self) -> None:
         """Wait until Home Assistant has started."""

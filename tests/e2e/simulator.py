@@ -66,6 +66,20 @@ class SimulatorClient:
         rows = await self._get(f"truth/{device_id}/{direction}/{kind}")
         return [Record.from_json(row) for row in rows]
 
+    async def settle(
+        self,
+        location_id: str,
+        direction: str,
+        start: datetime,
+        end: datetime,
+        **change: float,
+    ) -> None:
+        """Let the prices between two times be others than was said."""
+        await self._post(
+            f"settlements/{location_id}/{direction}",
+            {"start": start.isoformat(), "end": end.isoformat(), **change},
+        )
+
     async def violations(self) -> dict[str, int]:
         """Return what a client did wrong, and how often."""
         counts: dict[str, int] = (await self._get("violations"))["counts"]
@@ -81,6 +95,13 @@ class SimulatorClient:
         async with self._session.get(f"{self.url}/_simulator/{path}") as response:
             response.raise_for_status()
             return await response.json()
+
+    async def _post(self, path: str, body: dict[str, Any]) -> None:
+        """Tell the simulator itself."""
+        async with self._session.post(
+            f"{self.url}/_simulator/{path}", json=body
+        ) as response:
+            response.raise_for_status()
 
 
 @asynccontextmanager
