@@ -18,7 +18,12 @@ from homeassistant.components.recorder.models import (
     StatisticMetaData,
 )
 from homeassistant.components.recorder.statistics import async_add_external_statistics
-from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    ConfigEntry,
+    ConfigEntryState,
+    OptionsFlow,
+)
 from homeassistant.const import CONF_API_KEY
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
 from homeassistant.helpers import entity_registry as er, instance_id
@@ -63,6 +68,8 @@ def spoken() -> Generator[None]:
         result = await handle_step(manager, flow, *args)
         if flow.handler == DOMAIN:
             _check_words(words["config"], result)
+        elif isinstance(flow, OptionsFlow):
+            _check_words(words["options"], result)
         elif DOMAIN in str(type(flow)):
             _check_words(words["config_subentries"]["meter"], result)
         return result
@@ -1186,3 +1193,23 @@ async def test_meter_trouble(furnished: Home, bare: ConfigEntry[Any]) -> None:
 
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     assert len(list(account.devices)) == 1
+
+
+async def test_options(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """Unticking takes the costs out of the dashboard, ticking puts them there again."""
+    options = furnished.hass.config_entries.options
+    for is_linked in (False, True):
+        flow: Flow = await options.async_init(entry.entry_id)
+        assert flow["step_id"] == "init"
+        shown = next(iter(flow["data_schema"].schema))
+        assert shown.description == {"suggested_value": not is_linked}
+
+        flow = await options.async_configure(
+            flow["flow_id"], {"link_dashboard": is_linked}
+        )
+        assert flow["type"] is FlowResultType.CREATE_ENTRY
+        await furnished.async_settle()
+        grid = (await furnished.async_dashboard())[0]
+        assert (grid["stat_cost"] is not None) is is_linked
+        assert (grid["stat_compensation"] is not None) is is_linked
+        assert entry.state is ConfigEntryState.LOADED

@@ -14,6 +14,7 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
     ConfigSubentryData,
     ConfigSubentryFlow,
+    OptionsFlow,
     SubentryFlowResult,
 )
 from homeassistant.const import CONF_API_KEY, CONF_NAME
@@ -160,6 +161,10 @@ _HISTORY_SELECTOR: Final = SelectSelector(
     )
 )
 
+_OPTIONS_SCHEMA: Final = vol.Schema(
+    {vol.Required(CONF_LINK_DASHBOARD): BooleanSelector()}
+)
+
 _METER_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_STATISTIC_ID): StatisticSelector(),
@@ -224,6 +229,13 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
     ) -> dict[str, type[ConfigSubentryFlow]]:
         """Return what can be added to a home."""
         return {SUBENTRY_TYPE_METER: MeterSubentryFlow}
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Return the flow that changes how a home is shown."""
+        return FlatpeakOptionsFlow()
 
     @override
     async def async_step_user(
@@ -484,6 +496,23 @@ class FlatpeakConfigFlow(ConfigFlow, domain=DOMAIN):
         if not reloads:
             self.hass.config_entries.async_schedule_reload(entry.entry_id)
         return result
+
+
+class FlatpeakOptionsFlow(OptionsFlow):
+    """Changes how a home is shown."""
+
+    async def async_step_init(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether the energy dashboard shows the costs."""
+        if user_input is not None:
+            return self.async_create_entry(data=user_input)
+        return self.async_show_form(
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(
+                _OPTIONS_SCHEMA, self.config_entry.options
+            ),
+        )
 
 
 class MeterSubentryFlow(ConfigSubentryFlow):
