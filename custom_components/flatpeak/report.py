@@ -18,9 +18,10 @@ from .api import (
     PriceSlot,
 )
 from .const import LOGGER
+from .corrections import submitted_intervals
 from .costs import apportion
 from .days import days_later, midnight, windows, with_offset_of
-from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour, to_intervals
+from .intervals import HOUR, EnergyRow, floor_hour
 from .journal import Journal, MeterJournal, Span
 from .meter import Meter, async_statistic_id
 from .patience import Patience
@@ -243,27 +244,9 @@ def _hourly_costs(
     """Return the costs of the hours from a local midnight on: work for a thread."""
     read_from = floor_hour(dt_util.as_utc(days_later(begin, -1)))
     first = floor_hour(dt_util.as_utc(begin))
-    costs = apportion(
-        rows, _accepted_intervals(energy, journal, read_from), slots, until=end
-    )
+    intervals = submitted_intervals(journal, energy, read_from)
+    costs = apportion(rows, intervals, slots, until=end)
     return {hour: cost for hour, cost in costs.items() if hour >= first}
-
-
-def _accepted_intervals(
-    rows: Sequence[EnergyRow], journal: MeterJournal, read_from: datetime
-) -> list[EnergyInterval]:
-    """Return the intervals of recorded energy that Flatpeak has accepted."""
-    refused = {refusal.interval.start for refusal in journal.refusals}
-    return [
-        interval
-        for low, high in _accepted(journal)
-        for interval in to_intervals(
-            [row for row in rows if low <= row.start < high],
-            # A gap may reach back beyond what was read.
-            position=max(low, read_from),
-        ).intervals
-        if interval.start not in refused
-    ]
 
 
 def cost_statistic(meter: Meter, currency: str) -> CostStatistic:
