@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import fsum, isclose
 from typing import Any, Final
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -18,7 +19,7 @@ from homeassistant.components.recorder.models import StatisticData
 
 from .home import EXPORT, GRID_SOURCE, HOUR, IMPORT, Home
 from .priced import PricedHome, profile
-from .simulator import Direction, Fault, TwoRate
+from .simulator import Change, Direction, Fault, TwoRate
 
 pytestmark = pytest.mark.usefixtures("polite")
 
@@ -207,6 +208,33 @@ async def test_standing_charge(priced: PricedHome) -> None:
         assert isclose(fsum(hours), float(day.reported_cost), abs_tol=1e-9)
         energy = truth.hours(day.start, day.end)
         assert day.cost - sum(hour.cost for hour in energy) == Decimal("0.75")
+
+
+async def test_hour_that_lies_in_two_days(priced: PricedHome) -> None:
+    """The hour at the beginning of what is priced again keeps its other day's part."""
+    priced.simulator.account().time_zone = ZoneInfo("Asia/Kolkata")
+    now = datetime(2026, 4, 2, 10, 30, tzinfo=UTC)
+    await priced.async_begin(now=now, hours=24 * 7)
+    assert await priced.async_is_true()
+    before = await priced.async_costs()
+
+    # Three days before today: what a cycle looks at begins inside an hour.
+    begin = datetime(2026, 3, 29, 18, 30, tzinfo=UTC)
+    priced.simulator.account().settle(
+        priced.location_id,
+        Direction.IMPORT,
+        begin,
+        begin + DAY,
+        Change(multiply=Decimal(2)),
+    )
+    await priced.async_cycle()
+
+    assert await priced.async_is_true()
+    after = await priced.async_costs()
+    middle = begin - HOUR / 2
+    assert {
+        hour for hour in before if not isclose(after[hour], before[hour], abs_tol=1e-9)
+    } == {hour for hour in before if middle <= hour < begin + DAY}
 
 
 async def test_gap_from_before_the_window(

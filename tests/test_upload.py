@@ -679,10 +679,13 @@ async def test_rounded_energy_is_no_loss(
     await live(furnished, freezer, *(10.45 + hour for hour in range(60)))
     furnished.simulator.faults.next(PUT, Fault.RESET_AFTER)
     assert not await cycle(entry)
+    asked = furnished.simulator.requests.count(COSTS)
 
     assert await cycle(entry)
 
     assert count(submissions) == [120]
+    # One question for each meter, and later one for its costs.
+    assert furnished.simulator.requests.count(COSTS) == asked + 2 * 2
 
 
 async def test_doubt_over_a_long_gap(
