@@ -136,7 +136,7 @@ class VirtualTime:
             task
             for owner in owners
             # Home Assistant's own way to wait for them waits for those that rest too.
-            for task in (*owner._tasks, *owner._background_tasks)  # noqa: SLF001
+            for task in (*owner._tasks, *owner._background_tasks)  # noqa: SLF001  # nothing else tells what runs
         }
         return {task for task in tasks if not task.done()} - self._resting
 
