@@ -253,7 +253,7 @@ async def test_history_goes_on_beside_everything_else(priced: PricedHome) -> Non
     [
         pytest.param(Fault.SERVER_ERROR, id="error"),
         pytest.param(Fault.RESET_AFTER, id="cut"),
-        pytest.param(Fault.rate_limit(300), id="busy"),
+        pytest.param(Fault.rate_limit(100), id="busy"),
     ],
 )
 @pytest.mark.parametrize("route", [SUBMISSION, COSTS])
