@@ -400,6 +400,54 @@ async def test_more_refusals_than_fit(
     assert await furnished.async_miscounted(entry) == []
 
 
+async def test_refused_gap(
+    entry: ConfigEntry[Any],
+    furnished: Home,
+    submissions: Submissions,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """A gap that was refused is neither priced nor corrected until it is taken."""
+    imported = meter_of(entry, "Grid import")
+    fault = refusing(furnished, imported, lost=False)
+    furnished.simulator.faults.next(PUT, *[fault] * 2)
+    await live(furnished, freezer, *[None] * 30, 500.0)
+    assert await cycle(entry)
+    await live(furnished, freezer, 7.0)
+    assert await cycle(entry)
+    rows = await furnished.async_rows(imported.cost_statistic_id, UNTIL)
+    assert [row["start"] for row in rows] == [(UNTIL + 31 * HOUR).timestamp()]
+
+    assert await cycle(entry)
+
+    assert count(submissions) == [2, 1, 2, 1]
+    assert await furnished.async_miscounted(entry) == []
+    rows = await furnished.async_rows(imported.cost_statistic_id, UNTIL)
+    assert len(rows) == 32
+
+
+async def test_costs_of_records_that_were_refused_for_long(
+    entry: ConfigEntry[Any], furnished: Home, freezer: FrozenDateTimeFactory
+) -> None:
+    """Records that are taken after weeks are priced, all of them."""
+    imported = meter_of(entry, "Grid import")
+    fault = refusing(furnished, imported, lost=False)
+    furnished.simulator.faults.next(PUT, *[fault] * 2)
+    await live(furnished, freezer, *(float(hour) for hour in range(26)))
+    assert await cycle(entry)
+    # Those that are tried come behind those that are not.
+    with limited(MAX_BATCH_RECORDS=24):
+        assert await cycle(entry)
+    assert await furnished.async_rows(imported.cost_statistic_id, UNTIL) == []
+
+    # In a new month, but before a night's pass that looks at more than that.
+    freezer.move_to(datetime(2026, 4, 20, 22, 30, tzinfo=UTC))
+    assert await cycle(entry)
+
+    rows = await furnished.async_rows(imported.cost_statistic_id, UNTIL)
+    assert len(rows) == 26
+    assert await furnished.async_miscounted(entry) == []
+
+
 async def test_batch_is_waited_for(
     furnished: Home, submissions: Submissions, virtual_sleep: None
 ) -> None:

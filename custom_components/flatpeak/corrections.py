@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 from .api import CostReport, FlatpeakTariffError
 from .audit import Discrepancy, audit
 from .const import LOGGER
-from .intervals import EnergyInterval, EnergyRow, recut, to_intervals
+from .intervals import HOUR, EnergyInterval, EnergyRow, recut, to_intervals
 from .journal import Day, Journal, MeterJournal, day_of
 from .meter import Meter, async_statistic_id
 from .statistics import async_read_energy
@@ -191,7 +191,14 @@ def submitted_intervals(
             [row for row in rows if low <= row.start < high], position=max(low, first)
         ).intervals
     ]
-    odd = [(span.start, span.end) for day in known.days.values() for span in day.odd]
+    odd = [
+        *((span.start, span.end) for day in known.days.values() for span in day.odd),
+        *(
+            (refusal.interval.start, refusal.interval.end)
+            for refusal in known.refusals
+            if refusal.interval.length != HOUR
+        ),
+    ]
     # A gap before the first fresh hour is read as a whole, but was submitted from
     # that hour on.
     start_of = {end: start for start, end in odd}
