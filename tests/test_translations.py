@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from custom_components.flatpeak import config_flow
+from custom_components.flatpeak import config_flow, const
 from custom_components.flatpeak.api import FlatpeakError
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.failure import failure_key
+from custom_components.flatpeak.flows import forms
+from custom_components.flatpeak.flows.meter import MeterSubentryFlow
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
@@ -115,7 +117,9 @@ def _steps(flow: type) -> set[str]:
     """Return the steps of a flow that show a form: all but where it only passes."""
     steps = {
         name.removeprefix("async_step_")
-        for name in vars(flow)
+        for kind in flow.__mro__
+        if kind.__module__.startswith("custom_components")
+        for name in vars(kind)
         if name.startswith("async_step_")
     }
     return steps - {"reauth"}
@@ -169,7 +173,7 @@ def test_steps() -> None:
     """Each form has its words; that those are its fields', the flows' tests check."""
     assert set(WORDS["config"]["step"]) == _steps(config_flow.FlatpeakConfigFlow)
     meter = WORDS["config_subentries"]["meter"]
-    assert set(meter["step"]) == _steps(config_flow.MeterSubentryFlow)
+    assert set(meter["step"]) == _steps(MeterSubentryFlow)
     assert set(meter["initiate_flow"]) == {"user"}
     for step in (*WORDS["config"]["step"].values(), *meter["step"].values()):
         for part in (step, *step.get("sections", {}).values()):
@@ -194,8 +198,9 @@ def test_errors_and_aborts(flow: dict[str, Any]) -> None:
 def test_selectors() -> None:
     """A choice has words for what can be chosen."""
     options = dict(_selectors(_services()))
+    names = vars(const) | vars(forms)
     selects = {
-        getattr(config_flow, ast.unparse(call.arguments["translation_key"]))
+        names[ast.unparse(call.arguments["translation_key"])]
         for call in _calls()
         if call.name == "SelectSelectorConfig" and "translation_key" in call.arguments
     }

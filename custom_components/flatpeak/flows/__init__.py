@@ -1,0 +1,1 @@
+"""The steps of the flows, each kind in a module of its own."""
