@@ -21,6 +21,8 @@ from custom_components.flatpeak.journal import (
     Journal,
     JournalError,
     MeterJournal,
+    OpenBatch,
+    Overdue,
     Part,
     Refusal,
     Span,
@@ -34,6 +36,7 @@ from homeassistant.helpers import json as json_helper
 
 START = datetime(2026, 10, 24, tzinfo=UTC)
 SENT = datetime(2026, 10, 26, 7, 30, 15, 123456, tzinfo=UTC)
+BATCH = OpenBatch(batch_id="bat_1", sent=SENT)
 
 
 @pytest.fixture
@@ -125,7 +128,8 @@ def content(journal: Journal) -> object:
     return (
         journal.meters,
         journal.doubt,
-        journal.batch_id,
+        journal.batches,
+        journal.overdue,
         journal.last_upload,
         journal.repriced_on,
         journal.corrections_stopped,
@@ -409,18 +413,32 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     journal = await async_loaded(hass)
 
     assert journal.meters == begun()
-    assert journal.batch_id == "bat_1"
+    assert [batch.batch_id for batch in journal.batches] == ["bat_1"]
+    assert journal.overdue is None
     assert journal.last_upload is None
     assert journal.repriced_on is None
     assert not journal.corrections_stopped
-    assert json.loads(file.read_text())["minor_version"] == 2
+    assert json.loads(file.read_text())["minor_version"] == 3
+
+
+async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -> None:
+    """The one batch that it knows was sent with the last upload."""
+    journal = await async_begun(hass)
+    journal.last_upload = SENT
+    await journal.async_save()
+    stored = json.loads(file.read_text())
+    del stored["data"]["batches"], stored["data"]["overdue"]
+    for batch_id, batches in (("bat_1", [BATCH]), (None, [])):
+        stored["data"]["batch_id"] = batch_id
+        file.write_text(json.dumps(stored | {"minor_version": 2}))
+        assert (await async_loaded(hass)).batches == batches
 
 
 async def test_a_new_journal_is_empty(hass: HomeAssistant, file: Path) -> None:
     """Without a file nothing is known, and reading alone makes no file."""
     journal = await async_loaded(hass)
 
-    assert content(journal) == ({}, None, None, None, None, False)
+    assert content(journal) == ({}, None, [], None, None, None, False)
     assert not file.exists()
 
 
@@ -433,7 +451,8 @@ async def test_all_of_the_journal_is_read_back(hass: HomeAssistant) -> None:
     ]
     journal.meters["dev_2"].fresh.carry_wh = -0.1 - 0.2
     journal.meters["dev_2"].owe_costs(hour(3), hour(9))
-    journal.batch_id = "bat_1"
+    journal.batches = [BATCH, OpenBatch(batch_id="bat_2", sent=SENT + HOUR)]
+    journal.overdue = Overdue(sent=START, since=SENT)
     journal.last_upload = SENT
     journal.repriced_on = date(2026, 10, 26)
     journal.corrections_stopped = True
@@ -454,12 +473,13 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     journal = await async_begun(hass)
     del journal.meters["dev_2"]
     journal.meters["dev_1"].refusals = [refusal(5)]
+    journal.batches = [BATCH]
     await journal.async_doubt(submission(part(interval(48))))
 
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 2,
+        "minor_version": 3,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -500,7 +520,8 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                     }
                 ],
             },
-            "batch_id": None,
+            "batches": [{"batch_id": "bat_1", "sent": SENT.timestamp()}],
+            "overdue": None,
             "last_upload": None,
             "repriced_on": None,
             "corrections_stopped": False,
@@ -569,7 +590,7 @@ async def test_a_crash_after_the_answer(hass: HomeAssistant) -> None:
 
     after = await async_loaded(hass)
     assert after.doubt is None
-    assert after.batch_id == "bat_1"
+    assert after.batches == [BATCH]
     assert after.last_upload == SENT
     assert after.meters["dev_1"].fresh.position == hour(50)
     assert after.meters["dev_1"].refusals == [refusal(49)]
@@ -586,7 +607,15 @@ async def test_a_submission_that_was_refused_as_a_whole(hass: HomeAssistant) -> 
 
     await journal.async_drop_doubt()
 
-    assert content(await async_loaded(hass)) == (begun(), None, None, None, None, False)
+    assert content(await async_loaded(hass)) == (
+        begun(),
+        None,
+        [],
+        None,
+        None,
+        None,
+        False,
+    )
 
 
 async def test_the_rest_of_a_submission_that_was_refused(hass: HomeAssistant) -> None:
@@ -602,13 +631,39 @@ async def test_the_rest_of_a_submission_that_was_refused(hass: HomeAssistant) ->
 
 
 async def test_a_batch_that_is_processed(hass: HomeAssistant) -> None:
-    """It is not asked for after a restart."""
+    """It is not asked for after a restart; the others are, oldest first."""
+    journal = await async_begun(hass)
+    for batch_id in ("bat_1", "bat_2", "bat_3"):
+        await journal.async_accept(submission(), batch_id, {})
+
+    await journal.async_close_batch(journal.batches[1], None)
+
+    after = await async_loaded(hass)
+    assert [batch.batch_id for batch in after.batches] == ["bat_1", "bat_3"]
+    assert after.overdue is None
+
+
+async def test_a_batch_that_is_overdue(hass: HomeAssistant) -> None:
+    """That Flatpeak was too late is known after a restart."""
+    journal = await async_begun(hass)
+    await journal.async_accept(submission(), "bat_1", {})
+    overdue = Overdue(sent=SENT, since=SENT + timedelta(days=1))
+
+    await journal.async_close_batch(BATCH, overdue)
+
+    after = await async_loaded(hass)
+    assert after.batches == []
+    assert after.overdue == overdue
+
+
+async def test_what_is_found_in_a_report_has_no_batch(hass: HomeAssistant) -> None:
+    """It leaves alone the batches that are open."""
     journal = await async_begun(hass)
     await journal.async_accept(submission(), "bat_1", {})
 
-    await journal.async_processed()
+    await journal.async_accept(submission(), None, {})
 
-    assert (await async_loaded(hass)).batch_id is None
+    assert journal.batches == [BATCH]
 
 
 async def test_a_history_that_is_done(hass: HomeAssistant) -> None:
@@ -636,7 +691,15 @@ async def test_nothing_is_sent_that_is_not_noted(
 
     file.rmdir()
     await journal.async_drop_doubt()
-    assert content(await async_loaded(hass)) == (begun(), None, None, None, None, False)
+    assert content(await async_loaded(hass)) == (
+        begun(),
+        None,
+        [],
+        None,
+        None,
+        None,
+        False,
+    )
 
 
 async def test_what_happens_while_home_assistant_stops_is_noted_at_once(

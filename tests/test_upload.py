@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -12,12 +13,14 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from custom_components.flatpeak.api import FlatpeakClient, Interval
+from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.intervals import floor_hour
 from custom_components.flatpeak.meter import Meter
 from custom_components.flatpeak.upload import Uploader
 from homeassistant.components.recorder.models import StatisticData
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import entity_registry as er, issue_registry as ir
+from homeassistant.util import dt as dt_util
 
 from .home import EXPORT, GRID_SOURCE, HOUR, IMPORT, SOLAR, SOLAR_SOURCE, Home
 from .simulator import Direction, Duplicates, Fault
@@ -123,6 +126,21 @@ def meter_of(entry: ConfigEntry[Any], name: str) -> Meter:
     return next(meter for meter in meters if meter.name == name)
 
 
+def told(home: Home) -> dict[str, dict[str, str]]:
+    """Return the words that the repairs are filled with, by translation key."""
+    return {
+        issue.translation_key or "": dict(issue.translation_placeholders or {})
+        for (domain, _), issue in ir.async_get(home.hass).issues.items()
+        if domain == DOMAIN and issue.active
+    }
+
+
+async def priced_hours(home: Home, entry: ConfigEntry[Any]) -> list[datetime]:
+    """Return the hours of import that have a cost."""
+    rows = await home.async_rows(meter_of(entry, "Grid import").cost_statistic_id)
+    return [dt_util.utc_from_timestamp(row["start"]) for row in rows]
+
+
 def count(submissions: Submissions) -> list[int]:
     """Return how many records each submission has."""
     return [len(submission) for submission in submissions]
@@ -181,6 +199,17 @@ def dropping(home: Home, meter: Meter, *dropped: datetime) -> Fault:
 def limited(**limits: Any) -> Generator[None]:
     """Lower limits of the upload."""
     with patch.multiple("custom_components.flatpeak.upload", **limits):
+        yield
+
+
+@pytest.fixture
+def no_retries() -> Generator[None]:
+    """Leave the next cycle to the test."""
+    with patch.multiple(
+        "custom_components.flatpeak.coordinator",
+        FIRST_RETRY=timedelta(days=30),
+        LAST_RETRY=timedelta(days=30),
+    ):
         yield
 
 
@@ -465,29 +494,111 @@ async def test_batch_is_waited_for(
     assert furnished.simulator.requests.count(BATCH) > 3
 
 
+async def test_batch_that_is_late(
+    entry: ConfigEntry[Any],
+    furnished: Home,
+    submissions: Submissions,
+    freezer: FrozenDateTimeFactory,
+    virtual_sleep: None,
+    no_retries: None,
+) -> None:
+    """It is not priced meanwhile, and asked for once a cycle; fresh hours are submitted."""
+    furnished.simulator.settings.processing_delay = None
+    await live(furnished, freezer, 500.0)
+    asked = furnished.simulator.requests.count(COSTS)
+    assert not await cycle(entry)
+    assert failure(entry) == "not_processed"
+    assert furnished.simulator.requests.count(BATCH) > 10
+
+    for energy in (600.0, 700.0):
+        await live(furnished, freezer, energy)
+        before = furnished.simulator.requests.count(BATCH)
+        assert not await cycle(entry)
+        assert furnished.simulator.requests.count(BATCH) == before + 1
+    await furnished.hass.config_entries.async_reload(entry.entry_id)
+    await furnished.async_settle()
+
+    assert failure(entry) == "not_processed"
+    assert furnished.simulator.requests.count(BATCH) == before + 2
+    assert count(submissions) == [2, 2, 2]
+    assert furnished.simulator.requests.count(COSTS) == asked
+    assert "batch_not_processed" not in told(furnished)
+    furnished.simulator.settings.processing_delay = 0
+    assert await cycle(entry)
+    assert entry.runtime_data.journal.batches == []
+    assert await furnished.async_miscounted(entry) == []
+    assert (await priced_hours(furnished, entry))[-1] == UNTIL + 2 * HOUR
+
+
 async def test_batch_that_stays_unprocessed(
     entry: ConfigEntry[Any],
     furnished: Home,
     submissions: Submissions,
     freezer: FrozenDateTimeFactory,
     virtual_sleep: None,
+    no_retries: None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A batch that is not processed is not priced, and nothing is sent after it."""
-    furnished.simulator.settings.processing_delay = None
+    """After a day the user is told, once; then everything goes on without it."""
     await live(furnished, freezer, 500.0)
-    asked = furnished.simulator.requests.count(COSTS)
-
+    furnished.simulator.faults.next(PUT, Fault.unprocessed())
     assert not await cycle(entry)
-    assert failure(entry) == "not_processed"
+    for hours in (22, 1):
+        await live(furnished, freezer, *[600.0] * hours)
+        assert not await cycle(entry)
+        assert "batch_not_processed" not in told(furnished)
+
+    asked = furnished.simulator.requests.count(BATCH)
     await live(furnished, freezer, 600.0)
-    assert not await cycle(entry)
-
-    assert count(submissions) == [2]
-    assert furnished.simulator.requests.count(COSTS) == asked
-    furnished.simulator.settings.processing_delay = 0
     assert await cycle(entry)
-    assert count(submissions) == [2, 2]
-    assert await furnished.async_miscounted(entry) == []
+
+    # The last question about it, one about each that came after it.
+    assert furnished.simulator.requests.count(BATCH) == asked + 1 + 3
+    assert told(furnished)["batch_not_processed"]["sent"] == "2026-03-10 14:20"
+    assert count(submissions) == [2, 44, 2, 2]
+    assert "energy_differs" in told(furnished)
+    await furnished.hass.config_entries.async_reload(entry.entry_id)
+    await furnished.async_settle()
+    assert "batch_not_processed" in told(furnished)
+    asked = furnished.simulator.requests.count(BATCH)
+    assert await cycle(entry)
+    assert furnished.simulator.requests.count(BATCH) == asked
+    assert caplog.text.count("has not processed a batch for a day") == 1
+
+    for hours in (23, 1):
+        assert "batch_not_processed" in told(furnished)
+        await live(furnished, freezer, *[600.0] * hours)
+        assert await cycle(entry)
+    assert "batch_not_processed" not in told(furnished)
+
+
+async def test_history_waits_for_its_batches(
+    home: Home, submissions: Submissions, virtual_sleep: None
+) -> None:
+    """A month that is not processed holds up the next one, for a day at most."""
+    await furnish(home, IMPORT, hours=24 * 40)
+    requests = home.simulator.requests
+    sent: list[datetime] = []
+
+    async def held(request: web.Request, process: Process) -> web.StreamResponse:
+        """Note the time, and process nothing."""
+        sent.append(datetime.now(UTC))
+        return await Fault.unprocessed().action(request, process)
+
+    home.simulator.faults.next(PUT, *[Fault("HELD", held)] * 3)
+
+    entry = await home.async_set_up(history="1_year")
+    await cycle(entry)
+
+    assert count(submissions) == [48, 31 * 24, 7 * 24]
+    assert [
+        later - before >= timedelta(days=1) for before, later in pairwise(sent)
+    ] == [
+        True,
+        True,
+    ]
+    assert requests.count(BATCH) < 24 * len(sent) * 2 + 3 * 12
+    assert "batch_not_processed" in told(home)
 
 
 async def test_batch_that_is_forgotten(
@@ -503,7 +614,7 @@ async def test_batch_that_is_forgotten(
         furnished.simulator.faults.next(BATCH, *[unknown] * 3)
         assert await cycle(entry)
 
-    assert entry.runtime_data.journal.batch_id is None
+    assert entry.runtime_data.journal.batches == []
     assert furnished.simulator.requests.count(BATCH, 404) == 3
 
 

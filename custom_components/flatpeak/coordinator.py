@@ -293,7 +293,10 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
         async with self._async_take_turn("cycle"):
             now = dt_util.utcnow()
             until = floor_hour(now)
-            await self._uploader.async_upload_fresh(until)
+            try:
+                await self._uploader.async_upload_fresh(until)
+            finally:
+                self._async_see_overdue()
             pricing = await self._async_price_past(now, until)
             differing = await self._corrector.async_check(now, pricing.reports)
             status = await self._async_status()
@@ -486,6 +489,20 @@ class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
                     "records_refused",
                     about=meter.subentry_id,
                 )
+
+    @callback
+    def _async_see_overdue(self) -> None:
+        """Tell the user when Flatpeak did not process what was uploaded."""
+        if (overdue := self.journal.overdue) is None:
+            async_withdraw_issue(self.hass, self.config_entry, "batch_not_processed")
+            return
+        sent = overdue.sent.astimezone(self.zone)
+        async_raise_issue(
+            self.hass,
+            self.config_entry,
+            "batch_not_processed",
+            sent=f"{sent:%Y-%m-%d %H:%M}",
+        )
 
     @callback
     def _async_see_energy(self, differing: Mapping[str, Discrepancy]) -> None:

@@ -21,7 +21,7 @@ from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval
 
 STORAGE_VERSION: Final = 1
-STORAGE_MINOR_VERSION: Final = 2
+STORAGE_MINOR_VERSION: Final = 3
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
@@ -389,6 +389,45 @@ class Submission:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class OpenBatch:
+    """An accepted submission of which it is not known whether Flatpeak has processed it."""
+
+    batch_id: str
+    sent: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the batch as it is stored."""
+        return {"batch_id": self.batch_id, "sent": _stamp(self.sent)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return a stored batch."""
+        return cls(
+            batch_id=data["batch_id"], sent=dt_util.utc_from_timestamp(data["sent"])
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overdue:
+    """That Flatpeak was too late with a batch, which is not asked for any more."""
+
+    sent: datetime
+    since: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as it is stored."""
+        return {"sent": _stamp(self.sent), "since": _stamp(self.since)}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return what was stored."""
+        return cls(
+            sent=dt_util.utc_from_timestamp(data["sent"]),
+            since=dt_util.utc_from_timestamp(data["since"]),
+        )
+
+
 type Refusals = Mapping[str, Iterable[Refusal]]
 """Refused records by device id."""
 
@@ -415,10 +454,17 @@ class _JournalStore(Store[dict[str, Any]]):
         old_minor_version: int,
         old_data: dict[str, Any],
     ) -> dict[str, Any]:
-        """Add what a journal of version 0.1.0 does not have."""
+        """Add what a journal of version 0.1.0 does not have.
+
+        It knows one batch, and not when that was sent.
+        """
+        sent = old_data.get("last_upload") or _stamp(dt_util.utcnow())
+        batch_id = old_data.pop("batch_id", None)
         data: dict[str, Any] = {
+            "batches": [{"batch_id": batch_id, "sent": sent}] if batch_id else [],
             "corrections_stopped": False,
             "last_upload": None,
+            "overdue": None,
             "repriced_on": None,
         }
         meters = {
@@ -452,8 +498,10 @@ class Journal:
         self._hass = hass
         self.meters: dict[str, MeterJournal] = {}
         self.doubt: Submission | None = None
-        self.batch_id: str | None = None
-        """The accepted batch that Flatpeak may still be processing."""
+        self.batches: list[OpenBatch] = []
+        """The accepted batches that Flatpeak may still be processing, oldest first."""
+        self.overdue: Overdue | None = None
+        """A batch that Flatpeak was too late with, until it is on time again."""
         self.last_upload: datetime | None = None
         """When the newest records that Flatpeak has accepted were sent."""
         self.repriced_on: date | None = None
@@ -482,7 +530,9 @@ class Journal:
             self.doubt = await self._hass.async_add_executor_job(
                 Submission.from_dict, data["doubt"]
             )
-        self.batch_id = data["batch_id"]
+        self.batches = list(map(OpenBatch.from_dict, data["batches"]))
+        if data["overdue"] is not None:
+            self.overdue = Overdue.from_dict(data["overdue"])
         if data["last_upload"] is not None:
             self.last_upload = dt_util.utc_from_timestamp(data["last_upload"])
         if data["repriced_on"] is not None:
@@ -505,7 +555,8 @@ class Journal:
                 device_id: meter.as_dict() for device_id, meter in self.meters.items()
             },
             "doubt": None if self.doubt is None else self.doubt.as_dict(),
-            "batch_id": self.batch_id,
+            "batches": [batch.as_dict() for batch in self.batches],
+            "overdue": None if self.overdue is None else self.overdue.as_dict(),
             "last_upload": None
             if self.last_upload is None
             else _stamp(self.last_upload),
@@ -532,7 +583,8 @@ class Journal:
             meter.accept(part, refusals.get(part.device_id, ()))
             meter.remember_more(accepted)
         self.doubt = None
-        self.batch_id = batch_id
+        if batch_id is not None:
+            self.batches.append(OpenBatch(batch_id=batch_id, sent=submission.sent))
         self.last_upload = submission.sent
         await self.async_save()
 
@@ -550,9 +602,12 @@ class Journal:
             self.meters[device_id].finish_history()
         await self.async_save()
 
-    async def async_processed(self) -> None:
-        """Remember that the last batch needs no more attention."""
-        self.batch_id = None
+    async def async_close_batch(
+        self, batch: OpenBatch, overdue: Overdue | None
+    ) -> None:
+        """Remember that a batch needs no more attention, and whether any is overdue."""
+        self.batches.remove(batch)
+        self.overdue = overdue
         await self.async_save()
 
 

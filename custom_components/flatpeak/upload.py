@@ -37,6 +37,8 @@ from .journal import (
     HISTORY,
     Journal,
     MeterJournal,
+    OpenBatch,
+    Overdue,
     Part,
     Refusal,
     Stretch,
@@ -60,8 +62,14 @@ OLDEST_HISTORY: Final = datetime(2000, 1, 1, tzinfo=dt_util.UTC)
 LOST_AFTER: Final = timedelta(minutes=15)
 REST_LOST_AFTER: Final = timedelta(hours=1)
 
-# Seconds before each question whether a batch is processed: ten minutes in all.
+# Seconds before each question whether a batch just sent is processed: ten minutes in
+# all. From then on every cycle asks once, for a day.
 PROCESSING_WAITS: Final = (0, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 180, 180)
+PROCESSING_PATIENCE: Final = timedelta(days=1)
+
+# The user is told of a batch that was not processed until one that was sent so long
+# after is.
+OVERDUE_TOLD: Final = timedelta(days=1)
 
 # The longest window of one report (flatpeak-api.md, section 8).
 MAX_REPORT: Final = timedelta(days=90)
@@ -82,6 +90,8 @@ DOUBTFUL_ERRORS: Final = (
 
 class FlatpeakNotProcessedError(FlatpeakError):
     """Raised when Flatpeak has not finished with what was submitted."""
+
+    default_message = "Flatpeak has not processed all that was submitted"
 
 
 class Uploader:
@@ -128,11 +138,17 @@ class Uploader:
         known.wanted = wanted
 
     async def async_upload_fresh(self, until: datetime) -> None:
-        """Submit the complete hours before an instant that are not submitted yet."""
+        """Submit the complete hours before an instant that are not submitted yet.
+
+        They do not wait for the processing of what was sent before. Who prices must:
+        a report that is asked for earlier would price the past at nothing. So
+        FlatpeakNotProcessedError is raised when they are submitted.
+        """
         await self._async_settle_last()
         await self._async_retry_refused()
         while await self._async_upload_window(FRESH, until):
             pass
+        self._require_processed()
 
     @property
     def history(self) -> tuple[datetime, datetime] | None:
@@ -148,9 +164,14 @@ class Uploader:
     async def async_upload_history(self) -> bool:
         """Submit the next month of history, return whether there was one."""
         await self._async_settle_last()
+        self._require_processed()
         stretches = self._stretches(HISTORY).values()
         ends = [stretch.end for stretch in stretches if stretch.end is not None]
-        return bool(ends) and await self._async_upload_window(HISTORY, max(ends))
+        is_submitted = bool(ends) and await self._async_upload_window(
+            HISTORY, max(ends)
+        )
+        self._require_processed()
+        return is_submitted
 
     async def async_finish_history(self, now: datetime) -> None:
         """Close the history that is filled in; a longer one may be wanted by now."""
@@ -231,7 +252,9 @@ class Uploader:
             raise
         refusals = _refusals(submission, batch)
         await self._journal.async_accept(submission, batch.batch_id, refusals)
-        await self._async_wait_processed()
+        # Whoever is behind with an earlier one is not waited for.
+        if len(self._journal.batches) == 1:
+            await self._async_follow_batches(PROCESSING_WAITS)
         return not refusals
 
     def _records(self, submission: Submission) -> list[Interval]:
@@ -242,23 +265,40 @@ class Uploader:
             for interval in part.intervals
         ]
 
-    async def _async_wait_processed(self) -> None:
-        """Wait until Flatpeak has processed the last batch.
+    def _require_processed(self) -> None:
+        """Raise FlatpeakNotProcessedError while Flatpeak is behind."""
+        if self._journal.batches:
+            raise FlatpeakNotProcessedError
 
-        A report that is asked for earlier would price the past at nothing. A batch
-        that Flatpeak does not know any more has been processed long ago.
+    async def _async_follow_batches(self, waits: Iterable[float] = (0,)) -> None:
+        """Ask for the open batches, up to the first that may still be processed."""
+        for batch in tuple(self._journal.batches):
+            overdue = self._journal.overdue
+            now = dt_util.utcnow()
+            if await self._async_is_processed(batch, waits):
+                if overdue and batch.sent - overdue.since >= OVERDUE_TOLD:
+                    overdue = None
+            elif now - batch.sent < PROCESSING_PATIENCE:
+                return
+            elif overdue is None:
+                LOGGER.warning("Flatpeak has not processed a batch for a day")
+                overdue = Overdue(sent=batch.sent, since=now)
+            await self._journal.async_close_batch(batch, overdue)
+
+    async def _async_is_processed(
+        self, batch: OpenBatch, waits: Iterable[float]
+    ) -> bool:
+        """Ask until Flatpeak has processed a batch, or the time is over.
+
+        One that Flatpeak does not know any more has been processed long ago.
         """
-        if (batch_id := self._journal.batch_id) is None:
-            return
-        batch = None
-        for wait in PROCESSING_WAITS:
+        found = None
+        for wait in waits:
             await asyncio.sleep(wait)
-            batch = await self._async_batch(batch_id)
-            if batch is not None and batch.is_processed:
-                break
-        if batch is not None and not batch.is_processed:
-            raise FlatpeakNotProcessedError("Flatpeak has not processed the last batch")
-        await self._journal.async_processed()
+            found = await self._async_batch(batch.batch_id)
+            if found is not None and found.is_processed:
+                return True
+        return found is None
 
     async def _async_batch(self, batch_id: str) -> Batch | None:
         """Return how far Flatpeak is with a batch, None where it knows none."""
@@ -297,7 +337,9 @@ class Uploader:
             position=known.position,
             carry_wh=known.carry_wh,
         )
-        return await self._async_submit([part])
+        is_taken = await self._async_submit([part])
+        self._require_processed()
+        return is_taken
 
     async def async_differing(
         self, device_id: str, intervals: Iterable[EnergyInterval]
@@ -355,7 +397,7 @@ class Uploader:
     async def _async_settle_last(self) -> None:
         """Know what became of the last submission before there is another."""
         await self._async_resolve_doubt()
-        await self._async_wait_processed()
+        await self._async_follow_batches()
 
     async def _async_resolve_doubt(self) -> None:
         """Find out what became of a submission whose answer was lost.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .accounts import Account
 from .clock import to_instant, to_text
+from .faults import Trouble
 from .settings import Settings
 from .state import State
 from .tokens import Token
@@ -22,6 +23,7 @@ class Call:
     object_id: str
     query: Mapping[str, Any]
     body: Any
+    trouble: Trouble
 
     @property
     def account(self) -> Account:

@@ -50,6 +50,8 @@ _FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
     "RATE_LIMIT": Fault.rate_limit,
     "SLOW": Fault.slow,
     "ANSWER": Fault.answer,
+    "PARTLY_FAILED": Fault.partly_failed,
+    "UNPROCESSED": Fault.unprocessed,
 }
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from random import Random
 from typing import Any, ClassVar, Final
@@ -17,9 +18,23 @@ type Process = Callable[[web.Request], Awaitable[web.StreamResponse]]
 type Action = Callable[[web.Request, Process], Awaitable[web.StreamResponse]]
 
 PAGE: Final = "<!doctype html><html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
-ISSUED: Final = web.RequestKey("issued", str)
+SUBMISSION: Final = "PUT /meters/interval"
 CUT: Final = 499
 """The status under which a cut connection is logged."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """What goes wrong with a submission that is answered."""
+
+    refused: int = 0
+    """Of so many records one is refused, beginning with the first; 0 refuses none."""
+    held: timedelta | None = timedelta()
+    """How long nothing of it is processed; None is for ever."""
+
+
+ISSUED: Final = web.RequestKey("issued", str)
+TROUBLE: Final = web.RequestKey("trouble", Trouble)
 
 
 @dataclass(frozen=True)
@@ -28,6 +43,8 @@ class Fault:
 
     name: str
     action: Action
+    route: str | None = None
+    """The only one that a random mix has it for; None is any."""
 
     SERVER_ERROR: ClassVar[Fault]
     """500 in the service's own words; nothing is processed."""
@@ -61,6 +78,22 @@ class Fault:
     def slow(cls, seconds: float) -> Fault:
         """Process the request at once and answer late."""
         return cls("SLOW", partial(_slow, seconds))
+
+    @classmethod
+    def partly_failed(cls, refused: int = 2) -> Fault:
+        """Refuse one of so many records of a submission; a repetition is taken."""
+        return cls.troubled("PARTLY_FAILED", Trouble(refused=refused))
+
+    @classmethod
+    def unprocessed(cls, seconds: float | None = None) -> Fault:
+        """Take a submission, but process nothing of it for some time, or for ever."""
+        held = None if seconds is None else timedelta(seconds=seconds)
+        return cls.troubled("UNPROCESSED", Trouble(held=held))
+
+    @classmethod
+    def troubled(cls, name: str, trouble: Trouble) -> Fault:
+        """Take a submission as it should not be taken."""
+        return cls(name, partial(_troubled, trouble), SUBMISSION)
 
     @classmethod
     def answer(cls, status: int, body: Any) -> Fault:
@@ -125,6 +158,14 @@ async def _slow(
     return response
 
 
+async def _troubled(
+    trouble: Trouble, request: web.Request, process: Process
+) -> web.StreamResponse:
+    """Process with trouble."""
+    request[TROUBLE] = trouble
+    return await process(request)
+
+
 async def _expire_token(request: web.Request, process: Process) -> web.StreamResponse:
     """Revoke the token of a request, then process it."""
     request.app[TOKENS].revoke(bearer(request))
@@ -181,18 +222,22 @@ class Faults:
 
     def take(self, route: str) -> Fault | None:
         """Return what goes wrong with a request that has arrived."""
-        fault = self._planned[route].popleft() if self._planned[route] else self._draw()
+        fault = (
+            self._planned[route].popleft()
+            if self._planned[route]
+            else self._draw(route)
+        )
         if fault is not None:
             self.injected[fault.name] += 1
         return fault
 
-    def _draw(self) -> Fault | None:
+    def _draw(self, route: str) -> Fault | None:
         """Draw from the random mix."""
         if not self._rates:
             return None
         drawn = self._random.random()
         for fault, rate in self._rates.items():
             if drawn < rate:
-                return fault
+                return fault if fault.route in (None, route) else None
             drawn -= rate
         return None

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -48,14 +48,20 @@ class Batch:
     id: str
     created: datetime
     submitted: int
+    held: timedelta | None = timedelta()
+    """How long nothing is processed; None is for ever."""
     accepted: int = 0
     processed: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
     waiting: deque[Record] = field(default_factory=deque)
 
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether nothing of it is processed."""
+        return self.held is None or now - self.created < self.held
+
     def due(self, now: datetime, delay: float | None) -> int:
         """Return how many records are processed by now: they are worked through evenly."""
-        if delay is None:
+        if delay is None or self.is_held(now):
             return self.processed
         elapsed = (now - self.created).total_seconds()
         if elapsed >= delay:
@@ -105,7 +111,7 @@ class Meters:
         self._check(batch, record, settings, violations)
         batch.accepted += 1
         self.counts["accepted"] += 1
-        if settings.processing_delay == 0:
+        if settings.processing_delay == 0 and not batch.is_held(batch.created):
             batch.processed += 1
             self._apply(record, settings)
         else:
@@ -122,6 +128,11 @@ class Meters:
                 self._apply(record, settings)
                 batch.processed += 1
         self._unfinished = [batch for batch in self._unfinished if batch.waiting]
+
+    def release(self) -> None:
+        """Hold no batch any longer."""
+        for batch in self._unfinished:
+            batch.held = timedelta()
 
     def _check(
         self,

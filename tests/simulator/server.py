@@ -15,7 +15,7 @@ from .accounts import VERSION
 from .call import Answer, Call, Handler
 from .control import PREFIX, control_routes, explain_mistakes
 from .errors import ApiError, refused
-from .faults import ISSUED, Process
+from .faults import ISSUED, TROUBLE, Process, Trouble
 from .login import VERSION_HEADER, VERSION_USED, authorise, log_in, login
 from .request_log import Entry
 from .state import STATE, State
@@ -142,6 +142,7 @@ async def _call(
         object_id=request.match_info.get("id", ""),
         query=operation.read_query(request.query, strict=state.settings.strict),
         body=await _body(operation, request),
+        trouble=request.get(TROUBLE, Trouble()),
     )
 
 

@@ -22,9 +22,15 @@ POWER_UNITS: Final = frozenset({"W", "KW"})
 def submit_interval(call: Call) -> Answer:
     """Take the records that are sound and name the others."""
     records = _records(call)
-    batch = Batch(id=call.new_id("bat"), created=call.now, submitted=len(records))
+    batch = Batch(
+        id=call.new_id("bat"),
+        created=call.now,
+        submitted=len(records),
+        held=call.trouble.held,
+    )
     for number, raw in enumerate(records):
         try:
+            _refuse(call, number)
             _take(call, batch, raw)
         except (RecordError, ApiError) as error:
             batch.failures.append(_failure(number, raw, error))
@@ -50,6 +56,12 @@ def _records(call: Call) -> list[Any]:
         )
         raise refused(INVALID_REQUEST, f"At most {MOST_RECORDS} records at a time.")
     return records
+
+
+def _refuse(call: Call, number: int) -> None:
+    """Refuse a record that goes wrong on purpose."""
+    if call.trouble.refused and number % call.trouble.refused == 0:
+        raise RecordError("This record cannot be taken now.")
 
 
 def _take(call: Call, batch: Batch, raw: Any) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.simulator import Fault, Violation
 
 from .conftest import Home
-from .service import Api, record
+from .service import HOUR, NOON, Api, Clock, record
 
 SUBMIT = "PUT /meters/interval"
 
@@ -80,6 +80,41 @@ async def test_slow(api: Api, home: Home) -> None:
 
     assert perf_counter() - began >= 0.3
     assert reply.body["records_accepted"] == 1
+
+
+async def test_partly_failed(api: Api, home: Home) -> None:
+    """Every second record is refused, and taken when it is repeated."""
+    records = [record(*home, NOON - (10 - hour) * HOUR) for hour in range(5)]
+    api.simulator.faults.next(SUBMIT, Fault.partly_failed())
+
+    batch = (await api.submit(*records)).body
+
+    assert batch["records_accepted"] == 2
+    assert [failed["record_num"] for failed in batch["failed_records"]] == [0, 2, 4]
+    assert count(api, home) == 2
+    assert (await api.submit(*records[::2])).body["records_accepted"] == 3
+    assert count(api, home) == 5
+    assert api.simulator.violations.total == 0
+
+
+@pytest.mark.parametrize("delay", [0, 100])
+async def test_unprocessed(api: Api, home: Home, clock: Clock, delay: int) -> None:
+    """A submission is not processed for some time, or for ever; others are."""
+    api.simulator.settings.processing_delay = delay
+    for number, seconds in enumerate((5000, None)):
+        api.simulator.faults.next(SUBMIT, Fault.unprocessed(seconds))
+        start = NOON - (10 - number) * HOUR
+        assert (await api.submit(record(*home, start))).body["records_accepted"] == 1
+    await api.submit(record(*home))
+
+    clock.advance(seconds=4999)
+    assert count(api, home) == 1
+    clock.advance(seconds=1)
+    assert count(api, home) == 2
+    clock.advance(days=100)
+    assert count(api, home) == 2
+    api.simulator.account().meters.release()
+    assert count(api, home) == 3
 
 
 async def test_retry_after(api: Api) -> None:
@@ -160,3 +195,13 @@ async def test_random_mix_is_the_same_for_a_seed(api: Api) -> None:
     assert first.count(500) + first.count(429) + first.count(200) == 100
     api.simulator.faults.clear()
     assert (await api.get("/devices")).status == 200
+
+
+async def test_random_trouble_is_for_submissions(api: Api, home: Home) -> None:
+    """What only a submission can meet is drawn for nothing else."""
+    api.simulator.faults.random(7, {Fault.partly_failed(1): 1})
+
+    assert (await api.get("/devices")).status == 200
+    assert api.simulator.faults.injected == {}
+    assert (await api.submit(record(*home))).body["records_accepted"] == 0
+    assert api.simulator.faults.injected == {"PARTLY_FAILED": 1}
