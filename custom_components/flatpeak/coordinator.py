@@ -19,7 +19,7 @@ from homeassistant.helpers.event import (
     async_track_utc_time_change,
 )
 from homeassistant.helpers.start import async_at_started
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
+from homeassistant.helpers.update_coordinator import TimestampDataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .api import (
@@ -125,7 +125,7 @@ class HomeCosts:
     last_priced_hour: datetime | None = None
 
 
-class FlatpeakCoordinator(DataUpdateCoordinator[HomeCosts]):
+class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
     """Uploads the energy of a home and prices it, once an hour."""
 
     config_entry: FlatpeakConfigEntry

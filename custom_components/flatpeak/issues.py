@@ -45,9 +45,18 @@ def async_withdraw_issue(
 @callback
 def async_withdraw_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Withdraw all repairs of a home."""
-    for domain, issue_id in list(ir.async_get(hass).issues):
-        if domain == DOMAIN and issue_id.endswith(_issue_id(entry, "")):
-            ir.async_delete_issue(hass, domain, issue_id)
+    for issue in async_issues(hass, entry):
+        ir.async_delete_issue(hass, DOMAIN, issue.issue_id)
+
+
+@callback
+def async_issues(hass: HomeAssistant, entry: ConfigEntry) -> list[ir.IssueEntry]:
+    """Return all repairs of a home."""
+    return [
+        issue
+        for (domain, issue_id), issue in ir.async_get(hass).issues.items()
+        if domain == DOMAIN and issue_id.endswith(_issue_id(entry, ""))
+    ]
 
 
 def _issue_id(entry: ConfigEntry, key: str, about: str = "") -> str:

@@ -47,6 +47,19 @@ class Patience:
         self._busy: tuple[FlatpeakBusyError, datetime] | None = None
         self._refused: dict[Hashable, tuple[FlatpeakError, datetime]] = {}
 
+    @property
+    def busy_until(self) -> datetime | None:
+        """Return until when Flatpeak wants to rest, None where it does not."""
+        if self._busy is None or self._busy[1] <= dt_util.utcnow():
+            return None
+        return self._busy[1]
+
+    @property
+    def refused(self) -> dict[Hashable, tuple[FlatpeakError, datetime]]:
+        """Return the questions that must not be repeated now, why, and until when."""
+        now = dt_util.utcnow()
+        return {about: each for about, each in self._refused.items() if now < each[1]}
+
     @contextmanager
     def requests(self) -> Iterator[None]:
         """Guard requests of any kind: raise at once while Flatpeak wants to rest."""

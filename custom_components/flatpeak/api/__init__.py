@@ -1,6 +1,7 @@
 """Flatpeak over HTTP; knows nothing of Home Assistant."""
 
 from .client import (
+    API_VERSION,
     DEFAULT_BASE_URL,
     MAX_BATCH_RECORDS,
     FlatpeakClient,
@@ -49,6 +50,7 @@ from .models import (
 )
 
 __all__ = [
+    "API_VERSION",
     "DEFAULT_BASE_URL",
     "MAX_BATCH_RECORDS",
     "Aggregation",
