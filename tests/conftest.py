@@ -20,7 +20,9 @@ from .simulator import Simulator
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer other databases than SQLite, and more time."""
     parser.addoption("--database", choices=SERVERS, help="run on a server of this kind")
-    parser.addoption("--soak", action="store_true", help="let the days of trouble last")
+    parser.addoption(
+        "--soak", action="store_true", help="let the days of trouble meet every service"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +46,15 @@ def _start_server(config: pytest.Config, name: str) -> None:
 def pytest_report_header(config: pytest.Config) -> str:
     """Tell where the recorder keeps its data."""
     return f"database: {config.getoption('dburl')}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell what the days of trouble were made of."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == "trouble":
+                    terminalreporter.write_line(f"{report.nodeid}: {value}")
 
 
 @pytest.hookimpl(tryfirst=True)

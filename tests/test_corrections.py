@@ -8,6 +8,7 @@ import pytest
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.coordinator import FlatpeakCoordinator
+from custom_components.flatpeak.journal import Overdue
 from custom_components.flatpeak.statistics import async_written
 from homeassistant.components.recorder.models import StatisticData
 from homeassistant.config_entries import ConfigEntry
@@ -107,6 +108,22 @@ async def test_changed_hours_are_submitted_again(
     assert submissions(home) == before + 1
     assert "corrections_stopped" not in issues(home.hass)
     assert "energy_differs" not in issues(home.hass)
+
+
+async def test_corrections_wait_while_a_batch_is_overdue(
+    home: Home, coordinator: FlatpeakCoordinator
+) -> None:
+    """What Flatpeak may yet process is not sent again."""
+    before = submissions(home)
+    coordinator.journal.overdue = Overdue(sent=START, since=NOW)
+    await async_adjust(home, {HOURS - 5: 250.0})
+    await coordinator.async_refresh()
+    assert submissions(home) == before
+
+    coordinator.journal.overdue = None
+    await coordinator.async_refresh()
+
+    assert submissions(home) == before + 1
 
 
 async def test_old_days_are_searched_once_a_day(

@@ -4,11 +4,11 @@ Time is virtual: whoever sleeps moves the clock, so that waits of hours take non
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from itertools import product
-import logging
 from math import isclose
 from random import Random
 from typing import Any, Final
@@ -34,16 +34,16 @@ from homeassistant.util import dt as dt_util
 
 from .home import ADDRESS, HOUR, Home
 from .simulator import Direction, Duplicates, Fault, Violation
-from .simulator.faults import Process
-
-LOGGER: Final = logging.getLogger(__name__)
+from .simulator.faults import SUBMISSION, Process
 
 METERS: Final = tuple(f"household:meter_{number}" for number in range(10))
 BEGIN: Final = datetime(2026, 4, 1, 12, 7, tzinfo=dt_util.UTC)
-HOURS: Final = 40
-ALL_HOURS: Final = 200
+HOURS: Final = 200
 SEEDS: Final = (1, 2, 3)
 STEP: Final = timedelta(minutes=10)
+MOMENT: Final = timedelta(seconds=5)
+# Of the event loop, until what is due has happened and been noticed.
+TURNS: Final = 10
 
 type Freezer = StepTickTimeFactory | TickingDateTimeFactory | FrozenDateTimeFactory
 
@@ -69,7 +69,6 @@ INVALID: Final = {
     "message": "This cannot be taken now.",
 }
 # Of the submissions.
-SUBMISSION: Final = "PUT /meters/interval"
 SUBMISSION_FAULTS: Final = (
     Fault.SERVER_ERROR,
     Fault.RESET_BEFORE,
@@ -79,13 +78,19 @@ SUBMISSION_FAULTS: Final = (
     Fault.slow(200),
     Fault.rate_limit(600),
     Fault.answer(422, INVALID),
+    Fault.partly_failed(),
+    Fault.partly_failed(7),
+    Fault.unprocessed(20 * 60),
+    Fault.unprocessed(100 * 60),
 )
+# These hold up the pricing for a day.
+LONG_FAULTS: Final = (Fault.unprocessed(30 * 3600), Fault.unprocessed())
 
 
 @pytest.fixture
-def persistent_database() -> bool:
-    """Keep the database in memory: here it is about the service, and there are many rows."""
-    return False
+def recorder_config() -> dict[str, Any]:
+    """Record no states: here it is about the service, and they would take most of the time."""
+    return {"commit_interval": 0, "exclude": {"domains": ["sensor"]}}
 
 
 class VirtualTime:
@@ -102,9 +107,10 @@ class VirtualTime:
         self._rested = asyncio.Event()
 
     async def async_pass(self, delay: float) -> None:
-        """Let time pass at once."""
+        """Let time pass at once, and whoever has waited too long leave."""
         self.freezer.tick(delay)
-        await asyncio.sleep(0)
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
 
     async def async_rest(self, delay: float) -> None:
         """Wait until the time has passed."""
@@ -118,7 +124,7 @@ class VirtualTime:
 
     async def async_settle(self, hass: HomeAssistant) -> None:
         """Wait until nothing happens any more but resting."""
-        for _ in range(3):  # What is due begins first.
+        for _ in range(TURNS):  # What is due begins first.
             await asyncio.sleep(0)
         while busy := self._busy(hass):
             self._rested.clear()
@@ -174,6 +180,7 @@ class Soak:
         self._random = Random(seed)
         self._seed = seed
         self._sums = dict.fromkeys(METERS, 0.0)
+        self._restarts: list[datetime] = []
 
     async def async_set_up(self) -> ConfigEntry[Any]:
         """Set the home up; its history is still to be submitted, in trouble."""
@@ -231,6 +238,8 @@ class Soak:
             self.simulator.faults.next(
                 SUBMISSION, self._random.choice(SUBMISSION_FAULTS)
             )
+        if self._random.random() < 0.01:
+            self.simulator.faults.next(SUBMISSION, self._random.choice(LONG_FAULTS))
         if self._random.random() < 0.1:
             self.simulator.faults.next(
                 self._random.choice((SUBMISSION, "POST /costs/interval/{id}")),
@@ -242,6 +251,7 @@ class Soak:
     ) -> web.StreamResponse:
         """Set the home up anew in the middle of a request, processed or not."""
         response = await process(request) if self._random.random() < 0.5 else None
+        self._restarts.append(dt_util.utcnow())
         [entry] = self.hass.config_entries.async_entries(DOMAIN)
         self.hass.async_create_task(
             self.hass.config_entries.async_reload(entry.entry_id)
@@ -263,8 +273,21 @@ class Soak:
         self._time.freezer.tick(100)
         await self._time.async_settle(self.hass)
 
+    def unread(self, answers: Iterable[datetime]) -> int:
+        """Return how many answers came just when the home was restarted.
+
+        A request is cut off then, and nobody reads what is answered to it.
+        """
+        return sum(
+            any(abs(answer - restart) < MOMENT for restart in self._restarts)
+            for answer in answers
+        )
+
     async def async_differences(self, entry: ConfigEntry[Any]) -> tuple[int, list[Any]]:
-        """Return how many records were compared, and those that differ."""
+        """Return how many records were compared, and those that differ.
+
+        Those that Flatpeak has taken but never processed are left out.
+        """
         compared = 0
         differences: list[Any] = []
         for meter in entry.runtime_data.meters:
@@ -274,7 +297,9 @@ class Soak:
             }
             truth = self.simulator.truth(meter.device_id, Direction.IMPORT)
             counted = {each.end.timestamp(): each.energy for each in truth.records()}
-            ends = recorded.keys() | counted.keys()
+            waiting = self.simulator.account().meters.waiting(meter.device_id)
+            lost = {end.timestamp() for end in waiting} - counted.keys()
+            ends = (recorded.keys() | counted.keys()) - lost
             compared += len(ends)
             differences += [
                 (meter.name, dt_util.utc_from_timestamp(end), energy, counted.get(end))
@@ -290,7 +315,7 @@ class Soak:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Let every seed meet every kind of service, or with less time one each."""
+    """Let every seed meet one kind of service, or with more time every one."""
     pairs = list(product(SEEDS, Duplicates))
     if not metafunc.config.getoption("--soak"):
         pairs = list(zip(SEEDS, Duplicates, strict=True))
@@ -301,7 +326,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 async def test_days_of_trouble(
     home: Home,
     virtual_time: VirtualTime,
-    pytestconfig: pytest.Config,
+    record_property: Callable[[str, object], None],
     duplicates: Duplicates,
     seed: int,
 ) -> None:
@@ -310,21 +335,33 @@ async def test_days_of_trouble(
     home.hass.loop.set_debug(False)
     soak = Soak(home, virtual_time, seed)
     entry = await soak.async_set_up()
-    await soak.async_live(
-        entry, ALL_HOURS if pytestconfig.getoption("--soak") else HOURS
-    )
+    await soak.async_live(entry, HOURS)
     await soak.async_end(entry)
 
     compared, differences = await soak.async_differences(entry)
     faults = home.simulator.faults.injected
-    LOGGER.info("%d records after %d faults: %s", compared, faults.total(), faults)
+    record_property(
+        "trouble",
+        f"{compared} records, {len(differences)} differences, {faults.total()} faults: {_listed(faults)}",
+    )
     assert not differences
     assert compared > len(METERS) * 24 * 6
-    # A restart may come between the refusal of a token and its being read.
-    violations = home.simulator.violations
-    assert violations.counts.keys() <= {Violation.DEAD_TOKEN}, list(violations.latest)
-    assert violations.counts[Violation.DEAD_TOKEN] <= faults["RESTART"]
+    violations, tokens = home.simulator.violations, home.simulator.tokens
+    # A home does not know that a token is dead, nor the next one, where a restart came
+    # in between.
+    unread = Counter(
+        {
+            Violation.DEAD_TOKEN: soak.unread(tokens.refusals),
+            Violation.EARLY_LOGIN: soak.unread(tokens.unused),
+        }
+    )
+    assert violations.counts <= unread, list(violations.latest)
     assert entry.runtime_data.journal.doubt is None
     assert not any(
         journal.refusals for journal in entry.runtime_data.journal.meters.values()
     )
+
+
+def _listed(faults: Counter[str]) -> str:
+    """Return how often each fault happened, in words."""
+    return ", ".join(f"{count} {name}" for name, count in faults.most_common())

@@ -118,6 +118,8 @@ class Corrector:
         known.remember(reading.remembered(reading.unknown))
         if not reading.changed or self._journal.corrections_stopped:
             return
+        if self._journal.overdue is not None:
+            return  # What Flatpeak lacks now it may yet process.
         intervals = reading.intervals_of(reading.changed)
         try:
             is_right = await self._async_is_replaced(device_id, intervals)

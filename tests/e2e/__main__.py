@@ -3,12 +3,14 @@
 from argparse import ArgumentParser, Namespace
 import asyncio
 from pathlib import Path
+from random import randrange
 import shutil
 import signal
 import sys
 from tempfile import mkdtemp
 from typing import Final
 
+from .chaos import KILLS, check_chaos
 from .check import check
 from .demo import Demo, Progress, running_demo
 from .home_assistant import PASSWORD, USER
@@ -70,10 +72,25 @@ def parse_arguments() -> Namespace:
         metavar="DIR",
         help="where the check puts its screenshots (default: screenshots in the configuration directory)",
     )
+    parser.add_argument(
+        "--chaos",
+        type=int,
+        nargs="?",
+        const=randrange(10**6),
+        metavar="SEED",
+        help=f"kill Home Assistant {KILLS} times (kill -9) at random moments of the year's upload, compare what Flatpeak has then, stop",
+    )
     arguments = parser.parse_args()
     if arguments.settle and not arguments.check:
         parser.error("--settle goes with --check")
+    if arguments.chaos is not None and arguments.check:
+        parser.error("--chaos goes without --check")
     return arguments
+
+
+def is_for_a_person(arguments: Namespace) -> bool:
+    """Return whether the demo runs until somebody stops it."""
+    return not arguments.check and arguments.chaos is None
 
 
 async def show(demo: Demo, directory: Path) -> None:
@@ -98,15 +115,22 @@ async def run(arguments: Namespace, directory: Path) -> bool:
     end_on_signals()
     say = Progress()
     async with running_demo(directory, arguments.port, say) as demo:
-        if not arguments.check:
-            await show(demo, directory)
-        screenshots = arguments.screenshots or directory / "screenshots"
-        is_well = await check(demo, screenshots, say)
-        if is_well and arguments.settle:
-            is_well = await check_settlement(demo, screenshots, say)
+        is_well = await use(demo, arguments, directory, say)
     if not is_well:
         print(f"Configuration, log and database are left in {directory}.")
     return is_well
+
+
+async def use(demo: Demo, arguments: Namespace, directory: Path, say: Progress) -> bool:
+    """Do with the demo what was asked for, return whether all is well."""
+    if arguments.chaos is not None:
+        return await check_chaos(demo, arguments.chaos, say)
+    if is_for_a_person(arguments):
+        await show(demo, directory)
+    screenshots = arguments.screenshots or directory / "screenshots"
+    if not await check(demo, screenshots, say):
+        return False
+    return not arguments.settle or await check_settlement(demo, screenshots, say)
 
 
 def end_on_signals() -> None:
@@ -136,7 +160,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         code = 1
     except asyncio.CancelledError:
-        code = STOPPED if arguments.check else 0
+        code = 0 if is_for_a_person(arguments) else STOPPED
     if arguments.keep is None:
         shutil.rmtree(directory)
     return code

@@ -26,6 +26,7 @@ class HomeAssistant:
         self._headers: dict[str, str] = {}
         self.url = f"http://{LOOPBACK}:{port}"
         self.log = directory / "home-assistant.log"
+        self.console = directory / "console.log"
         self.storage = directory / ".storage"
         self.token: dict[str, Any] = {}
         # Isolated, or custom_components of the project would be found in place of the installed ones.
@@ -33,7 +34,7 @@ class HomeAssistant:
         self.program = Program(
             "Home Assistant",
             [*hass, "--config", directory, "--skip-pip", "--log-no-color"],
-            directory / "console.log",
+            self.console,
             self._is_ready,
         )
 

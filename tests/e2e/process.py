@@ -117,6 +117,12 @@ class Program:
         await self._process.wait()
         self._process = None
 
+    async def kill(self) -> None:
+        """End it at once, and let it know nothing of that: kill -9."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+
     async def ended(self) -> int:
         """Wait until it ends by itself, return its exit code."""
         return await self._process.wait() if self._process else 0

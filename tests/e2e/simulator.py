@@ -75,10 +75,24 @@ class SimulatorClient:
         **change: float,
     ) -> None:
         """Let the prices between two times be others than was said."""
-        await self._post(
+        await self._send(
+            "POST",
             f"settlements/{location_id}/{direction}",
             {"start": start.isoformat(), "end": end.isoformat(), **change},
         )
+
+    async def change(self, **settings: Any) -> None:
+        """Change how it behaves."""
+        await self._send("PATCH", "settings", settings)
+
+    async def slow_down(self, seconds: float) -> None:
+        """Let it process every request at once, and answer late."""
+        slow = {"kind": "SLOW", "seconds": seconds, "rate": 1}
+        await self._send("PUT", "faults", {"seed": 0, "mix": [slow]})
+
+    async def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        await self._send("DELETE", "faults")
 
     async def violations(self) -> dict[str, int]:
         """Return what a client did wrong, and how often."""
@@ -96,10 +110,12 @@ class SimulatorClient:
             response.raise_for_status()
             return await response.json()
 
-    async def _post(self, path: str, body: dict[str, Any]) -> None:
+    async def _send(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> None:
         """Tell the simulator itself."""
-        async with self._session.post(
-            f"{self.url}/_simulator/{path}", json=body
+        async with self._session.request(
+            method, f"{self.url}/_simulator/{path}", json=body
         ) as response:
             response.raise_for_status()
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from .clock import Span
+from .clock import Span, to_datetime
 from .registers import Note, Register
 from .settings import Duplicates, Settings
 from .tariffs import Direction
@@ -129,10 +129,14 @@ class Meters:
                 batch.processed += 1
         self._unfinished = [batch for batch in self._unfinished if batch.waiting]
 
-    def release(self) -> None:
-        """Hold no batch any longer."""
-        for batch in self._unfinished:
-            batch.held = timedelta()
+    def waiting(self, object_id: str) -> set[datetime]:
+        """Return the ends of a device's or location's records that are not processed."""
+        return {
+            to_datetime(record.span.end)
+            for batch in self._unfinished
+            for record in batch.waiting
+            if record.meter.object_id == object_id
+        }
 
     def _check(
         self,

@@ -48,6 +48,7 @@ class Simulator:
         self.settings = self._state.settings
         self.faults = self._state.faults
         self.requests = self._state.requests
+        self.tokens = self._state.tokens
         self.violations = self._state.violations
         self.add_account(account_id, api_key, **options)
 
@@ -89,7 +90,7 @@ class Simulator:
 
     def expire_tokens(self) -> None:
         """Let every token handed out so far die."""
-        self._state.tokens.revoke_all()
+        self.tokens.revoke_all()
 
     def reset(self) -> None:
         """Empty the accounts and forget what was noted; settings and logins stay."""

@@ -26,6 +26,7 @@ class Token:
     issued: datetime
     life: timedelta
     revoked: bool = False
+    used: bool = False
 
     @property
     def live_mode(self) -> bool:
@@ -75,6 +76,7 @@ class Tokens:
         """Return the token; refuse one that is unknown or dead."""
         token = self._tokens.get(value)
         if token is not None and token.is_alive(now):
+            token.used = True
             return token
         refused = self._refused.setdefault(value, now)
         if value and now - refused > GRACE:
@@ -82,6 +84,16 @@ class Tokens:
                 now, Violation.DEAD_TOKEN, "A token was used after it was refused."
             )
         raise bad_credentials()
+
+    @property
+    def refusals(self) -> list[datetime]:
+        """Return when each token that was used after its death was refused first."""
+        return [time for value, time in self._refused.items() if value]
+
+    @property
+    def unused(self) -> list[datetime]:
+        """Return when the tokens were handed out that nobody has used."""
+        return [token.issued for token in self._tokens.values() if not token.used]
 
     def revoke(self, value: str) -> None:
         """Let a token die before its time."""

@@ -113,8 +113,8 @@ async def test_unprocessed(api: Api, home: Home, clock: Clock, delay: int) -> No
     assert count(api, home) == 2
     clock.advance(days=100)
     assert count(api, home) == 2
-    api.simulator.account().meters.release()
-    assert count(api, home) == 3
+    waiting = api.simulator.account().meters.waiting(home.device_id)
+    assert waiting == {NOON - 8 * HOUR}
 
 
 async def test_retry_after(api: Api) -> None:
