@@ -38,19 +38,24 @@ WIDTH: Final = 1280
 DRAW_MILLISECONDS: Final = 1_500
 
 
+def chromium_path() -> str:
+    """Return where Chromium is."""
+    if (path := shutil.which("chromium")) is None:
+        raise DemoError(
+            "There is no chromium on the path; scripts/setup e2e brings it."
+        )
+    return path
+
+
 @asynccontextmanager
 async def running_browser(
     home_assistant: HomeAssistant,
 ) -> AsyncIterator[BrowserContext]:
     """Run Chromium in which the demo's user is logged in."""
-    if (chromium := shutil.which("chromium")) is None:
-        raise DemoError(
-            "There is no chromium on the path; scripts/setup e2e brings it."
-        )
     async with (
         async_playwright() as playwright,
         await playwright.chromium.launch(
-            executable_path=chromium, args=FLAGS
+            executable_path=chromium_path(), args=FLAGS
         ) as browser,
         await browser.new_context(
             locale="en-GB",
