@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from itertools import pairwise
 import json
 from pathlib import Path
@@ -33,8 +34,8 @@ KILLS: Final = 10
 ANSWER_SECONDS: Final = 0.15
 PROCESSING_SECONDS: Final = 2
 
-# The backfill is killed so long after a month of it was noted, to be sent: at once,
-# while it is sent, or while it is processed and priced.
+# The backfill is killed so long after a month of it was noted, to be sent, or has
+# arrived: at once, a little later, or while it is processed and priced.
 DELAYS: Final = ((0.0, 0.05), (0.05, 0.5), (0.5, 5.5))
 
 LOOK_SECONDS: Final = 0.002
@@ -42,6 +43,9 @@ PATIENCE_SECONDS: Final = 180
 
 # A submission that has not arrived is sent again after that time at the latest.
 LOST_AFTER: Final = timedelta(hours=1)
+
+type Sign = Callable[[], Awaitable[float | None]]
+"""Tells one month that is being submitted from another."""
 
 type Stored = dict[str, Any]
 """A journal as it is on disk."""
@@ -108,37 +112,36 @@ async def kill_often(
     """Kill Home Assistant again and again, return how often at which moment."""
     kills: Counter[Moment] = Counter()
     program = demo.home_assistant.program
-    journal = find_journal(demo)
-    last = None
+    journal = find_journal(demo.home_assistant)
+    signs: tuple[Sign, ...] = (
+        partial(noted_month, journal),
+        demo.simulator.accepted_count,
+    )
     while kills.total() < KILLS:
-        last = await until_noted(journal, last)
+        sign = random.choice(signs)
+        before = await sign()
+        if kills:
+            await program.start()
+        await until_other(sign, before)
         delay = random.uniform(*random.choice(DELAYS))
         await asyncio.sleep(delay)
         await program.kill()
         moment = await find_moment(demo, devices, journal)
         kills[moment] += 1
-        say(f"Kill {kills.total()}, {delay:.2f} s after a month was noted: {moment}.")
+        say(f"Kill {kills.total()}: {moment}.")
         if moment is Moment.NOTED:
             let_time_pass(journal)
-        await program.start()
+    await program.start()
     return kills
 
 
-async def until_noted(journal: Path, last: float | None) -> float:
-    """Wait until another month is noted to be sent, return what tells it from others."""
+async def until_other(sign: Sign, before: float | None) -> None:
+    """Wait until a sign tells of another month than before."""
     end = monotonic() + PATIENCE_SECONDS
-    modified = 0
-    while monotonic() < end:
-        if modified != (modified := journal.stat().st_mtime_ns):
-            stored = read(journal)
-            if is_over(stored):
-                raise DemoError(
-                    "The backfill is over before it was killed often enough."
-                )
-            if (noted := noted_month(stored)) not in (None, last):
-                return noted
+    while await sign() in (None, before):
+        if monotonic() > end:
+            raise DemoError("The upload does not go on, or is over too soon.")
         await asyncio.sleep(LOOK_SECONDS)
-    raise DemoError("The backfill does not go on.")
 
 
 def read(journal: Path) -> Stored:
@@ -152,9 +155,9 @@ def is_over(stored: Stored) -> bool:
     return all(meter["history"] is None for meter in stored["meters"].values())
 
 
-def noted_month(stored: Stored) -> float | None:
-    """Return when a month of history was noted to be sent, None when there is no such doubt."""
-    doubt = stored["doubt"]
+async def noted_month(journal: Path) -> float | None:
+    """Return when a month of history was noted, to be sent, None when none is in doubt."""
+    doubt = read(journal)["doubt"]
     if doubt is None or all(part["stretch"] != "history" for part in doubt["parts"]):
         return None
     sent: float = doubt["sent"]

@@ -1,6 +1,6 @@
 """The demo: a home with a year of energy, set up with Flatpeak through its own config flow."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -134,7 +134,11 @@ async def running_demo(
         await move_in(home_assistant)
         say("A year of the home's energy is in the recorder.")
         set_up_at = datetime.now(UTC)
-        entry_id = await set_up_flatpeak(home_assistant, simulator)
+        entry_id = await set_up_flatpeak(
+            home_assistant,
+            simulator,
+            [f"{meter.flow}:{meter.statistic_id}" for meter in METERS],
+        )
         say("Flatpeak is set up; it uploads and prices the year.")
         yield Demo(
             home_assistant=home_assistant,
@@ -167,7 +171,10 @@ async def require_history(home_assistant: HomeAssistant) -> None:
 
 
 async def set_up_flatpeak(
-    home_assistant: HomeAssistant, simulator: SimulatorClient
+    home_assistant: HomeAssistant,
+    simulator: SimulatorClient,
+    meters: Sequence[str],
+    history: str = "1_year",
 ) -> str:
     """Walk through Flatpeak's config flow, return the id of the entry."""
     for entry in await home_assistant.entries("flatpeak"):
@@ -180,14 +187,13 @@ async def set_up_flatpeak(
         "post_code": "79098",
         "country_code": COUNTRY,
     }
-    meters = [f"{meter.flow}:{meter.statistic_id}" for meter in METERS]
     await home_assistant.config_flow(
         "flatpeak",
         ("user", account | {"server": {"api_url": simulator.url}}),
         ("location", {"location_id": "new"}),
         ("address", address),
         ("tariff", {"tariff": "market"}),
-        ("meters", {"meters": meters, "history": "1_year", "link_dashboard": True}),
+        ("meters", {"meters": meters, "history": history, "link_dashboard": True}),
     )
     [entry] = await home_assistant.entries("flatpeak")
     if entry["state"] != "loaded":

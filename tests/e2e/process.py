@@ -117,10 +117,16 @@ class Program:
         await self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Return its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     async def kill(self) -> None:
         """End it at once, and let it know nothing of that: kill -9."""
         assert self._process is not None
-        os.killpg(self._process.pid, signal.SIGKILL)
+        os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
 
     async def ended(self) -> int:

@@ -30,6 +30,7 @@ from .configuration import CURRENCY
 from .demo import Demo, Meter, Progress
 from .device_costs import check_device_costs
 from .finding import TOLERANCE, Finding
+from .home_assistant import HomeAssistant
 
 # No month has more days: the first of them lie in a month that only the night's pass looks at.
 SETTLED_DAYS: Final = 31
@@ -59,7 +60,7 @@ async def check_settlement(demo: Demo, screenshots: Path, say: Progress) -> bool
     before = await look(demo, devices, screenshots / "settle-before.png")
     today = datetime.now(ZONE).date()
     start, end = midnight(today - timedelta(days=SETTLED_DAYS)), midnight(today)
-    journal = find_journal(demo)
+    journal = find_journal(demo.home_assistant)
     await settle(demo, journal, start, end)
     stale = await check_costs(demo, await ask_flatpeak(demo, devices))
     say(f"New prices: the costs of {len(stale.complaints)} days are out of date.")
@@ -109,9 +110,9 @@ async def look(demo: Demo, devices: Mapping[Meter, str], screenshot: Path) -> Lo
     )
 
 
-def find_journal(demo: Demo) -> Path:
+def find_journal(home_assistant: HomeAssistant) -> Path:
     """Return where the integration keeps what it has done for the home."""
-    [journal] = demo.home_assistant.storage.glob("flatpeak.*")
+    [journal] = home_assistant.storage.glob("flatpeak.*")
     return journal
 
 

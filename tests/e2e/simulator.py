@@ -104,6 +104,11 @@ class SimulatorClient:
         requests = (await self._get("requests"))["requests"]
         return sum(each["count"] for each in requests)
 
+    async def accepted_count(self) -> int:
+        """Return how many records it has taken, repeated ones too."""
+        accounts = (await self._get("requests"))["records"].values()
+        return sum(counts.get("accepted", 0) for counts in accounts)
+
     async def _get(self, path: str) -> Any:
         """Ask the simulator itself."""
         async with self._session.get(f"{self.url}/_simulator/{path}") as response:

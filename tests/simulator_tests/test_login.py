@@ -1,12 +1,14 @@
 """Logins, tokens, versions."""
 
+from datetime import timedelta
+
 from aiohttp import encode_basic_auth
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
 from tests.simulator import Violation
 
-from .service import Api, Clock, running
+from .service import NOON, Api, Clock, running
 
 
 async def test_login_hands_out_a_token(api: Api) -> None:
@@ -113,6 +115,23 @@ async def test_early_login_is_counted(api: Api, clock: Clock) -> None:
     clock.advance(seconds=3240)
     await api.log_in()
     assert api.simulator.violations.counts == {Violation.EARLY_LOGIN: 1}
+
+
+async def test_tokens_that_came_to_nothing(api: Api, clock: Clock) -> None:
+    """It is known when a token was refused first, and which ones nobody has used."""
+    tokens = api.simulator.tokens
+    assert tokens.unused == [NOON]
+    await api.get("/devices")
+    assert tokens.unused == tokens.refusals == []
+
+    api.simulator.expire_tokens()
+    for _ in range(2):
+        clock.advance(seconds=1)
+        await api.get("/devices")
+    await api.log_in()
+
+    assert tokens.refusals == [NOON + timedelta(seconds=1)]
+    assert tokens.unused == [NOON + timedelta(seconds=2)]
 
 
 async def test_login_after_a_dead_token_is_right(api: Api) -> None:
