@@ -85,6 +85,11 @@ SUBMISSION_FAULTS: Final = (
 )
 # These hold up the pricing for a day.
 LONG_FAULTS: Final = (Fault.unprocessed(30 * 3600), Fault.unprocessed())
+RESTART: Final = "RESTART"
+ALL_FAULTS: Final = {
+    *(fault.name for fault in (*RATES, *SUBMISSION_FAULTS, *LONG_FAULTS)),
+    RESTART,
+}
 
 
 @pytest.fixture
@@ -243,7 +248,7 @@ class Soak:
         if self._random.random() < 0.1:
             self.simulator.faults.next(
                 self._random.choice((SUBMISSION, "POST /costs/interval/{id}")),
-                Fault("RESTART", self._restart),
+                Fault(RESTART, self._restart),
             )
 
     async def _restart(
@@ -283,12 +288,14 @@ class Soak:
             for answer in answers
         )
 
-    async def async_differences(self, entry: ConfigEntry[Any]) -> tuple[int, list[Any]]:
-        """Return how many records were compared, and those that differ.
+    async def async_compare(
+        self, entry: ConfigEntry[Any]
+    ) -> tuple[int, int, list[Any]]:
+        """Return how many records were compared, how many not, and those that differ.
 
-        Those that Flatpeak has taken but never processed are left out.
+        Those that Flatpeak has taken, but not processed, cannot be compared.
         """
-        compared = 0
+        compared = unprocessed = 0
         differences: list[Any] = []
         for meter in entry.runtime_data.meters:
             recorded = {
@@ -301,6 +308,7 @@ class Soak:
             lost = {end.timestamp() for end in waiting} - counted.keys()
             ends = (recorded.keys() | counted.keys()) - lost
             compared += len(ends)
+            unprocessed += len(lost)
             differences += [
                 (meter.name, dt_util.utc_from_timestamp(end), energy, counted.get(end))
                 for end in sorted(ends)
@@ -311,7 +319,7 @@ class Soak:
                     abs_tol=1e-9,
                 )
             ]
-        return compared, differences
+        return compared, unprocessed, differences
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -338,14 +346,16 @@ async def test_days_of_trouble(
     await soak.async_live(entry, HOURS)
     await soak.async_end(entry)
 
-    compared, differences = await soak.async_differences(entry)
+    compared, unprocessed, differences = await soak.async_compare(entry)
     faults = home.simulator.faults.injected
     record_property(
         "trouble",
-        f"{compared} records, {len(differences)} differences, {faults.total()} faults: {_listed(faults)}",
+        f"{compared} records, {len(differences)} differences, {unprocessed} never"
+        f" processed; {faults.total()} faults: {_listed(faults)}",
     )
     assert not differences
     assert compared > len(METERS) * 24 * 6
+    assert faults.keys() == ALL_FAULTS
     violations, tokens = home.simulator.violations, home.simulator.tokens
     # A home does not know that a token is dead, nor the next one, where a restart came
     # in between.
