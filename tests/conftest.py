@@ -13,6 +13,7 @@ from homeassistant.components.recorder import Recorder
 from homeassistant.core import HomeAssistant
 
 from .database import SERVERS, ServerError, running_server
+from .deprecations import DeprecationLog
 from .home import Home
 from .simulator import Simulator
 
@@ -63,6 +64,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and "recorder_db_url" in item.fixturenames:
             item.add_marker("database")
+
+
+@pytest.fixture(autouse=True)
+def deprecations() -> Generator[list[str]]:
+    """See to it that Home Assistant deprecates nothing that the integration does."""
+    log = DeprecationLog()
+    logging.getLogger().addHandler(log)
+    yield log.messages
+    logging.getLogger().removeHandler(log)
+    assert not log.messages
 
 
 @pytest.fixture

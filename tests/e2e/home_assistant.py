@@ -30,7 +30,9 @@ class HomeAssistant:
         self.storage = directory / ".storage"
         self.token: dict[str, Any] = {}
         # Isolated, or custom_components of the project would be found in place of the installed ones.
-        hass = [sys.executable, "-I", "-m", "homeassistant"]
+        # Python keeps deprecations to itself unless it is asked; Home Assistant logs them.
+        warnings = ["-W", "default::DeprecationWarning"]
+        hass = [sys.executable, "-I", *warnings, "-m", "homeassistant"]
         self.program = Program(
             "Home Assistant",
             [*hass, "--config", directory, "--skip-pip", "--log-no-color"],
