@@ -28,7 +28,7 @@ async def test_deprecated_function(
     """So does a call of a deprecated function."""
     await async_get_integration(hass, DOMAIN)
     caller = ModuleType("caller")
-    caller.__dict__["old"] = deprecated_function("new")(lambda: None)
+    caller.__dict__["old"] = deprecated_function("new")(list)
     code = compile("old()", str(PACKAGE / "caller.py"), "exec")
     eval(code, caller.__dict__)  # noqa: S307  # a frame that lies in the integration
 

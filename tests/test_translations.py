@@ -3,7 +3,6 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 import re
 import tomllib
 from typing import Any, Final
@@ -26,13 +25,13 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.yaml import load_yaml_dict
 
 from .home import CAR, EXPORT, GRID_SOURCE, HOUR, IMPORT, SOLAR, SOLAR_SOURCE, Home
+from .source import calls, modules
 from .words import PACKAGE, placeholders, read_json, read_words
 
-# The rules are hassfest's (script/hassfest/translations.py, icons.py, manifest.py).
+# The rules are hassfest's (script/hassfest/translations.py).
 URL: Final = re.compile(r"(\w+://|www\.)[a-z0-9]", re.IGNORECASE)
 QUOTED_PLACEHOLDER: Final = re.compile(r"'{\w+}'")
 KEY: Final = re.compile(r"(?!.+[_-]{2})(?![_-])[a-z0-9_-]+(?<![_-])")
-ICON: Final = re.compile(r"mdi:[a-z0-9-]+")
 
 WORDS: Final = read_words()
 ICONS: Final = read_json("icons.json")
@@ -50,44 +49,10 @@ def _texts(words: dict[str, Any], *path: str) -> Iterator[tuple[Path, str]]:
             yield (*path, key), value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A call in the integration's code: of what, and its arguments by name."""
-
-    name: str
-    arguments: dict[str, ast.expr]
-
-    def key(self, name: str) -> str | None:
-        """Return an argument that is a plain text."""
-        match self.arguments.get(name):
-            case ast.Constant(value=str(text)):
-                return text
-        return None
-
-
-def _trees() -> Iterator[ast.Module]:
-    """Yield the code of the integration."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        yield ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _calls() -> Iterator[Call]:
-    """Yield the calls of the integration's code."""
-    for tree in _trees():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                yield Call(
-                    name=ast.unparse(node.func).rpartition(".")[2],
-                    arguments={
-                        each.arg: each.value for each in node.keywords if each.arg
-                    },
-                )
-
-
 def _translation_keys() -> dict[str, set[str]]:
     """Return the translation keys that the code spells out, by what is called."""
     keys = defaultdict(set)
-    for call in _calls():
+    for call in calls():
         if key := call.key("translation_key"):
             keys[call.name].add(key)
     return keys
@@ -97,7 +62,7 @@ def _spelled() -> set[str]:
     """Return every text that the code spells out."""
     return {
         node.value
-        for tree in _trees()
+        for _, tree in modules()
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
@@ -201,7 +166,7 @@ def test_selectors() -> None:
     names = vars(const) | vars(forms)
     selects = {
         names[ast.unparse(call.arguments["translation_key"])]
-        for call in _calls()
+        for call in calls()
         if call.name == "SelectSelectorConfig" and "translation_key" in call.arguments
     }
 
@@ -283,32 +248,9 @@ async def test_attributes(home: Home, entry: ConfigEntry[Any]) -> None:
 
 
 def test_icons() -> None:
-    """Icons are those of entities and actions that exist."""
+    """Icons are those of entities that exist."""
     for domain, entities in ICONS["entity"].items():
         assert set(entities) <= set(WORDS["entity"][domain])
-    assert set(ICONS.get("services", {})) == set(_services())
-    for _, icon in _texts(ICONS):
-        assert ICON.fullmatch(icon)
-    for entities in ICONS["entity"].values():
-        for icons in entities.values():
-            assert icons["default"] not in icons.get("state", {}).values()
-
-
-def test_manifest() -> None:
-    """The manifest is one that hassfest and HACS take."""
-    keys = list(MANIFEST)
-    assert keys[:2] == ["domain", "name"]
-    assert keys[2:] == sorted(keys[2:])
-    assert MANIFEST["domain"] == PACKAGE.name == DOMAIN
-    assert MANIFEST["config_flow"] is True
-    assert MANIFEST["codeowners"]
-    assert all(owner.startswith("@") for owner in MANIFEST["codeowners"])
-    for name in ("documentation", "issue_tracker"):
-        assert MANIFEST[name].startswith("https://")
-    assert MANIFEST["integration_type"] == "hub"
-    assert MANIFEST["iot_class"] == "cloud_polling"
-    # The logger of the integration's own package is known without being named.
-    assert "loggers" not in MANIFEST
 
 
 async def test_manifest_is_loaded(
@@ -329,20 +271,3 @@ def test_version() -> None:
     project = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text("utf-8"))
 
     assert MANIFEST["version"] == project["project"]["version"]
-
-
-def test_dependencies() -> None:
-    """What is imported of Home Assistant's components is named in the manifest."""
-    imported = {
-        node.module.split(".")[2]
-        for tree in _trees()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
-        and node.module
-        and node.module.startswith("homeassistant.components.")
-    }
-    named = {*MANIFEST["dependencies"], *MANIFEST["after_dependencies"]}
-
-    assert (
-        imported - set(Platform) - {"repairs", "diagnostics", "system_health"} == named
-    )
