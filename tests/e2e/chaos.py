@@ -150,11 +150,6 @@ def read(journal: Path) -> Stored:
     return stored
 
 
-def is_over(stored: Stored) -> bool:
-    """Return whether no history is left to be submitted."""
-    return all(meter["history"] is None for meter in stored["meters"].values())
-
-
 async def noted_month(journal: Path) -> float | None:
     """Return when a month of history was noted, to be sent, None when none is in doubt."""
     doubt = read(journal)["doubt"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from aiohttp import ClientSession
 
-from .chaos import is_over, read
+from .chaos import Stored, read
 from .demo import Progress, set_up_flatpeak
 from .home_assistant import HomeAssistant, running_home_assistant
 from .settle import find_journal
@@ -114,6 +114,11 @@ async def upload(
     say(f"All history is submitted and priced after {monotonic() - began:.0f} s.")
     await asyncio.sleep(END_SECONDS)
     return before, memory(home, "VmHWM")
+
+
+def is_over(stored: Stored) -> bool:
+    """Return whether no history is left to be submitted."""
+    return all(meter["history"] is None for meter in stored["meters"].values())
 
 
 def memory(home: HomeAssistant, kind: str) -> float:
