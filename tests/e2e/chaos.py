@@ -36,7 +36,7 @@ PROCESSING_SECONDS: Final = 2
 
 # The backfill is killed so long after a month of it was noted, to be sent, or has
 # arrived: at once, a little later, or while it is processed and priced.
-DELAYS: Final = ((0.0, 0.05), (0.05, 0.5), (0.5, 5.5))
+DELAYS: Final = ((0.0, 0.02), (0.02, 0.5), (0.5, 5.5))
 
 LOOK_SECONDS: Final = 0.002
 PATIENCE_SECONDS: Final = 180
