@@ -563,7 +563,7 @@ async def test_batch_that_stays_unprocessed(
     asked = furnished.simulator.requests.count(BATCH)
     assert await cycle(entry)
     assert furnished.simulator.requests.count(BATCH) == asked
-    assert caplog.text.count("has not processed a batch for a day") == 1
+    assert caplog.text.count("has not processed for a day what was uploaded") == 1
 
     for hours in (23, 1):
         assert "batch_not_processed" in told(furnished)

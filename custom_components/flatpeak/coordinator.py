@@ -579,7 +579,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             except FlatpeakAuthenticationError:
                 return False  # The cycle asks the user for a new key, and then reloads.
             except FlatpeakError as err:
-                LOGGER.debug("The history has to wait: %s", err)
+                LOGGER.debug("The upload of the history has to wait: %s", err)
                 await asyncio.sleep(_delay(failures, err).total_seconds())
                 failures += 1
 

@@ -128,7 +128,10 @@ class Corrector:
         if is_right:
             known.remember(reading.remembered(reading.changed))
         else:
-            LOGGER.warning("Flatpeak does not replace records; corrections stop")
+            LOGGER.warning(
+                "Flatpeak does not take changed energy in place of what it has; "
+                "changes of energy that is already uploaded are not sent any more"
+            )
             self._journal.corrections_stopped = True
         await self._journal.async_save()
 
@@ -139,7 +142,11 @@ class Corrector:
         differing = await self._uploader.async_differing(device_id, intervals)
         if not differing:
             return True
-        LOGGER.info("%d records have changed and are corrected", len(differing))
+        LOGGER.info(
+            "The energy of %d records has changed in Home Assistant since it was "
+            "uploaded; they are uploaded again",
+            len(differing),
+        )
         if not await self._uploader.async_correct(device_id, differing):
             return False
         return not await self._uploader.async_differing(device_id, differing)

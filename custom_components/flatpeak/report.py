@@ -104,7 +104,7 @@ class Reporter:
             for meter, begin in begins.items():
                 if begin < high:
                     await self._async_price_meter(meter, max(begin, low), high, pricing)
-        LOGGER.debug("Wrote %d rows of costs", pricing.rows_written)
+        LOGGER.debug("Wrote the costs of %d hours", pricing.rows_written)
         if self._owed() != before:
             await self._journal.async_save()
         return pricing
@@ -153,7 +153,7 @@ class Reporter:
                     meter, report, low, high, pricing.book
                 )
         except FlatpeakTariffError as err:
-            LOGGER.debug("Flatpeak cannot price the %s yet: %s", meter.flow.value, err)
+            LOGGER.debug("Flatpeak cannot price %s now: %s", meter.flow.value, err)
             pricing.refusals[meter.device_id] = err
             journal.owe_costs(dt_util.as_utc(begin), dt_util.as_utc(end))
             return

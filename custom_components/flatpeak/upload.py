@@ -251,6 +251,7 @@ class Uploader:
             await self._journal.async_drop_doubt(before)
             raise
         refusals = _refusals(submission, batch)
+        LOGGER.debug("Flatpeak has taken %d records", batch.records_accepted)
         await self._journal.async_accept(submission, batch.batch_id, refusals)
         # Whoever is behind with an earlier one is not waited for.
         if len(self._journal.batches) == 1:
@@ -281,7 +282,10 @@ class Uploader:
             elif now - batch.sent < PROCESSING_PATIENCE:
                 return
             elif overdue is None:
-                LOGGER.warning("Flatpeak has not processed a batch for a day")
+                LOGGER.warning(
+                    "Flatpeak has not processed for a day what was uploaded to it; "
+                    "until it does, that energy has no cost"
+                )
                 overdue = Overdue(sent=batch.sent, since=now)
             await self._journal.async_close_batch(batch, overdue)
 
@@ -416,6 +420,7 @@ class Uploader:
         ]
         missing = await self._async_missing_parts(parts)
         if not any(part.intervals for part in missing):
+            LOGGER.debug("Nothing of the submission in doubt is missing at Flatpeak")
             known = replace(doubt, parts=tuple(parts))
             await self._journal.async_accept(known, None, {})
             return
@@ -423,6 +428,7 @@ class Uploader:
         lost_after = REST_LOST_AFTER if has_arrived else LOST_AFTER
         if dt_util.utcnow() - doubt.sent < lost_after:
             raise FlatpeakNotProcessedError("The last submission is still in doubt")
+        LOGGER.debug("What is missing of the last submission is sent again")
         await self._async_submit(missing)
 
     async def _async_missing_parts(self, parts: Sequence[Part]) -> list[Part]:
@@ -591,7 +597,7 @@ def _refusals(submission: Submission, batch: Batch) -> dict[str, list[Refusal]]:
         )
     if failed and any(part.stretch for part in submission.parts):
         LOGGER.warning(
-            "Flatpeak refused %d of %d records; they will be tried again",
+            "Flatpeak refused %d of %d records of energy; they are tried again by themselves",
             len(failed),
             len(sent),
         )

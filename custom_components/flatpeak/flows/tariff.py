@@ -98,7 +98,10 @@ class TariffSteps(HomeFlow):
             await self._async_has_market(TariffDirection.EXPORT)
         except FlatpeakInvalidRequestError, FlatpeakTariffError:
             # What the home buys is priced all the same.
-            LOGGER.info("Flatpeak has no market prices for export")
+            LOGGER.info(
+                "Flatpeak has no market prices for exported energy at this address; "
+                "it is priced once a tariff is connected at Flatpeak"
+            )
 
     async def _async_has_market(self, direction: TariffDirection) -> bool:
         """Connect the market of the address once, and return whether there is one."""
