@@ -42,7 +42,9 @@ async def async_get_config_entry_diagnostics(
     """Return what is known of a home, be it set up or not."""
     meters = meters_of(entry)
     is_loaded = entry.state is ConfigEntryState.LOADED
-    journal = entry.runtime_data.journal if is_loaded else await _stored(hass, entry)
+    journal = (
+        entry.runtime_data.journal if is_loaded else await _async_stored(hass, entry)
+    )
     aliases = _aliases(meters, journal)
     patience = async_patience(hass, entry.data[CONF_LOCATION_ID])
     return {
@@ -51,15 +53,7 @@ async def async_get_config_entry_diagnostics(
         "patience": _patience(patience, aliases),
         "journal": _journal(journal, aliases),
         "meters": {
-            aliases[meter.device_id]: {
-                "flow": meter.flow,
-                "history_start": meter.history_start,
-                "statistic": await _async_statistic(hass, meter),
-                "journal": _meter_journal(journal.meters.get(meter.device_id)),
-                "costs": _costs(entry.runtime_data.data.meters.get(meter.device_id))
-                if is_loaded
-                else None,
-            }
+            aliases[meter.device_id]: await _async_meter(hass, entry, meter, journal)
             for meter in meters
         },
         "issues": [_issue(issue, aliases) for issue in async_issues(hass, entry)],
@@ -78,7 +72,7 @@ async def async_get_device_diagnostics(
     return diagnostics
 
 
-async def _stored(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> Journal:
+async def _async_stored(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> Journal:
     """Return the journal on disk of a home that is not set up."""
     journal = Journal(hass, entry.data[CONF_LOCATION_ID])
     await journal.async_load()
@@ -231,6 +225,21 @@ def _doubt(submission: Submission, aliases: Aliases) -> dict[str, Any]:
             }
             for part in submission.parts
         ],
+    }
+
+
+async def _async_meter(
+    hass: HomeAssistant, entry: FlatpeakConfigEntry, meter: Meter, journal: Journal
+) -> dict[str, Any]:
+    """Return what is known of a meter."""
+    is_loaded = entry.state is ConfigEntryState.LOADED
+    costs = entry.runtime_data.data.meters if is_loaded else {}
+    return {
+        "flow": meter.flow,
+        "history_start": meter.history_start,
+        "statistic": await _async_statistic(hass, meter),
+        "journal": _meter_journal(journal.meters.get(meter.device_id)),
+        "costs": _costs(costs.get(meter.device_id)),
     }
 
 
