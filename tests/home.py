@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from math import isclose, nan
 from typing import Any, Final
 
-from custom_components.flatpeak.const import DOMAIN
+from custom_components.flatpeak.const import DEFAULT_CONNECT_URL, DOMAIN
 from custom_components.flatpeak.meter import async_statistic_id
 from custom_components.flatpeak.statistics import async_written
 from homeassistant.components.energy.data import async_get_manager
@@ -187,11 +187,12 @@ class Home:
             "account_id": self.simulator.account_id,
             CONF_API_KEY: self.simulator.api_key,
             "api_url": self.simulator.url,
+            "connect_url": DEFAULT_CONNECT_URL,
         } | account
         return {
             "account_id": answers["account_id"],
             CONF_API_KEY: answers[CONF_API_KEY],
-            "server": {"api_url": answers["api_url"]},
+            "server": {key: answers[key] for key in ("api_url", "connect_url")},
         }
 
     async def async_answer(self, flow: Flow, **answers: Any) -> Flow:

@@ -12,8 +12,10 @@ from .api import FlatpeakClient
 from .const import (
     CONF_ACCOUNT_ID,
     CONF_API_URL,
+    CONF_CONNECT_URL,
     CONF_LINK_DASHBOARD,
     CONF_LOCATION_ID,
+    DEFAULT_CONNECT_URL,
     DOMAIN,
     TOKENS,
 )
@@ -70,6 +72,19 @@ def _client(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> FlatpeakClient:
 
     entry.async_on_unload(leave_token)
     return client
+
+
+async def async_migrate_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:
+    """Give a home of an earlier version what it lacks; refuse one of a later version."""
+    if entry.version > 1:
+        return False
+    if entry.minor_version < 2:
+        hass.config_entries.async_update_entry(
+            entry,
+            data={**entry.data, CONF_CONNECT_URL: DEFAULT_CONNECT_URL},
+            minor_version=2,
+        )
+    return True
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:

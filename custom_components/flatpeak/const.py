@@ -14,6 +14,7 @@ SUBENTRY_TYPE_METER: Final = "meter"
 
 CONF_ACCOUNT_ID: Final = "account_id"
 CONF_API_URL: Final = "api_url"
+CONF_CONNECT_URL: Final = "connect_url"
 CONF_LOCATION_ID: Final = "location_id"
 
 CONF_DEVICE_ID: Final = "device_id"
@@ -22,6 +23,8 @@ CONF_HISTORY: Final = "history"
 CONF_HISTORY_START: Final = "history_start"
 CONF_SOURCE: Final = "source"
 CONF_STATISTIC_ID: Final = "statistic_id"
+
+DEFAULT_CONNECT_URL: Final = "https://connect-web.flatpeak.com"
 
 CONF_LINK_DASHBOARD: Final = "link_dashboard"
 

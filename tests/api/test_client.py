@@ -203,12 +203,16 @@ async def test_update_location(client: FlatpeakClient, service: Service) -> None
     """A location can be given another address."""
     service.answer("/locations/loc_1", Answer(body=LOCATION))
 
-    location = await client.update_location("loc_1", PostalAddress(city="London"))
+    known = Location.from_dict(
+        LOCATION | {"postal_address": {"city": "Paris", "state": "IDF"}}
+    )
+
+    location = await client.update_location(known, PostalAddress(city="London"))
 
     request = service.received[-1]
     assert (request.method, request.json) == (
         "PATCH",
-        {"postal_address": {"city": "London"}},
+        {"postal_address": {"city": "London", "state": ""}},
     )
     assert location == Location.from_dict(LOCATION)
 

@@ -32,6 +32,7 @@ from custom_components.flatpeak.api import (
     FlatpeakTariffError,
     FlatpeakTariffPendingError,
     FlatpeakVersionError,
+    Location,
     PostalAddress,
     Token,
     client as client_module,
@@ -40,7 +41,7 @@ from custom_components.flatpeak.api import (
 from .conftest import ACCOUNT_ID, API_KEY
 from .service import Answer, Service, raw_service
 from .test_client import intervals
-from .test_models import BATCH, DEVICE
+from .test_models import BATCH, DEVICE, LOCATION
 
 ADDRESS = PostalAddress(
     address_line1="17 Quince Lane",
@@ -422,7 +423,9 @@ CALLS: dict[str, tuple[Call, tuple[str, ...]]] = {
         SECRETS,
     ),
     "PATCH /locations/{id}": (
-        lambda client: client.update_location(DEVICE_ID, ADDRESS),
+        lambda client: client.update_location(
+            Location.from_dict(LOCATION | {"id": DEVICE_ID}), ADDRESS
+        ),
         (*CREDENTIALS, DEVICE_ID, "Quince", "Wimbleford", "QZ9"),
     ),
 }

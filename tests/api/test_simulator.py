@@ -173,7 +173,7 @@ async def test_corrected_address(client: FlatpeakClient, home: Location) -> None
         address_line1="1 High Street", city="London", country_code="GB"
     )
 
-    await client.update_location(home.location_id, address)
+    await client.update_location(home, address)
 
     moved = await client.get_location(home.location_id)
     assert moved.address == address

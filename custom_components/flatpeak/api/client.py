@@ -198,16 +198,21 @@ class FlatpeakClient:
         return await self._request(request, Location.from_dict)
 
     async def update_location(
-        self, location_id: str, address: PostalAddress
+        self, location: Location, address: PostalAddress
     ) -> Location:
-        """Give a location another address."""
-        lines = address.as_dict()
+        """Give a location another address.
+
+        Flatpeak keeps what is not named, so lines that are no more are sent empty. No
+        source says whether it then drops them: the answer has the address as it is.
+        """
+        known = {} if location.address is None else location.address.as_dict()
+        lines = dict.fromkeys(known, "") | address.as_dict()
         request = _write(
             "PATCH",
             "/locations/{id}",
             {"postal_address": lines},
-            object_id=location_id,
-            private=tuple(lines.values()),
+            object_id=location.location_id,
+            private=(*known.values(), *lines.values()),
         )
         return await self._request(request, Location.from_dict)
 

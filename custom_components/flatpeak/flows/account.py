@@ -15,37 +15,54 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from ..api import DEFAULT_BASE_URL, FlatpeakClient, Token
-from ..const import CONF_ACCOUNT_ID, CONF_API_URL, TOKENS
-from .forms import CONF_SERVER, PASSWORD_SELECTOR
+from ..api import DEFAULT_BASE_URL, FlatpeakClient, Token, validate_base_url
+from ..const import (
+    CONF_ACCOUNT_ID,
+    CONF_API_URL,
+    CONF_CONNECT_URL,
+    DEFAULT_CONNECT_URL,
+    TOKENS,
+)
+from .forms import CONF_SERVER
 
+_KEY: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.PASSWORD))
 _URL: Final = TextSelector(TextSelectorConfig(type=TextSelectorType.URL))
-
-SERVER_SECTION: Final = section(
-    vol.Schema({vol.Required(CONF_API_URL, default=DEFAULT_BASE_URL): _URL}),
+_SERVERS: Final = section(
+    vol.Schema(
+        {
+            vol.Required(CONF_API_URL, default=DEFAULT_BASE_URL): _URL,
+            vol.Required(CONF_CONNECT_URL, default=DEFAULT_CONNECT_URL): _URL,
+        }
+    ),
     {"collapsed": True},
 )
+
 ACCOUNT_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_ACCOUNT_ID): TextSelector(),
-        vol.Required(CONF_API_KEY): PASSWORD_SELECTOR,
-        vol.Required(CONF_SERVER, default={}): SERVER_SECTION,
+        vol.Required(CONF_API_KEY): _KEY,
+        vol.Required(CONF_SERVER, default={}): _SERVERS,
     }
 )
-KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_API_KEY): PASSWORD_SELECTOR})
+KEY_SCHEMA: Final = vol.Schema({vol.Required(CONF_API_KEY): _KEY})
+CHANGED_ACCOUNT_SCHEMA: Final = vol.Schema(
+    {
+        vol.Optional(CONF_API_KEY): _KEY,
+        vol.Required(CONF_SERVER): _SERVERS,
+    }
+)
 
 
 def credentials_of(user_input: Mapping[str, Any]) -> dict[str, str]:
-    """Return what was entered in the account's form, without blanks around it."""
+    """Return what was entered in a form of the account, without blanks around it."""
     fields = {**user_input, **user_input[CONF_SERVER]}
-    return {
-        name: fields[name].strip()
-        for name in (CONF_ACCOUNT_ID, CONF_API_KEY, CONF_API_URL)
-    }
+    del fields[CONF_SERVER]
+    return {name: value.strip() for name, value in fields.items()}
 
 
 def client_of(hass: HomeAssistant, credentials: Mapping[str, str]) -> FlatpeakClient:
-    """Return a client for an account."""
+    """Return a client for an account, none where an address of a server is unsafe."""
+    validate_base_url(credentials[CONF_CONNECT_URL])
     return FlatpeakClient(
         async_get_clientsession(hass),
         credentials[CONF_ACCOUNT_ID],

@@ -38,6 +38,12 @@ def address_of(user_input: Mapping[str, str]) -> PostalAddress:
     )
 
 
+def check_kept(known: PostalAddress | None, wanted: PostalAddress) -> FormFailure:
+    """Return which lines Flatpeak has kept, that were to be empty."""
+    kept = () if known is None else known.as_dict().keys() - wanted.as_dict().keys()
+    return FormFailure(errors=dict.fromkeys(kept, "line_kept"))
+
+
 def check_address(address: PostalAddress) -> FormFailure:
     """Return what an address lacks for a price (flatpeak-api.md, section 6)."""
     errors = {}

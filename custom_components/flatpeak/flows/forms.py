@@ -5,18 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 from homeassistant.const import CONF_API_KEY
-from homeassistant.helpers.selector import (
-    SelectSelector,
-    SelectSelectorConfig,
-    TextSelector,
-    TextSelectorConfig,
-    TextSelectorType,
-)
+from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig
 
 from ..api import FlatpeakError
 from ..const import CONF_HISTORY
 from ..failure import failure_key, failure_placeholders
 
+CONF_DIRECTION: Final = "direction"
 CONF_METERS: Final = "meters"
 CONF_SERVER: Final = "server"
 CONF_TARIFF: Final = "tariff"
@@ -26,9 +21,6 @@ HISTORY_30_DAYS: Final = "30_days"
 HISTORY_1_YEAR: Final = "1_year"
 HISTORY_EVERYTHING: Final = "everything"
 
-PASSWORD_SELECTOR: Final = TextSelector(
-    TextSelectorConfig(type=TextSelectorType.PASSWORD)
-)
 HISTORY_SELECTOR: Final = SelectSelector(
     SelectSelectorConfig(
         options=[HISTORY_NONE, HISTORY_30_DAYS, HISTORY_1_YEAR, HISTORY_EVERYTHING],

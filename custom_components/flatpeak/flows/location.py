@@ -69,4 +69,4 @@ async def _async_registered(
     locations = await client.list_locations(reference_id)
     if not locations or locations[0].address == address:
         return next(iter(locations), None)
-    return await client.update_location(locations[0].location_id, address)
+    return await client.update_location(locations[0], address)

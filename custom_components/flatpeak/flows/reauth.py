@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry, ConfigFlowResult
+from homeassistant.config_entries import ConfigFlowResult
 from homeassistant.const import CONF_API_KEY
-from homeassistant.core import callback
 
 from ..api import FlatpeakError
 from .account import KEY_SCHEMA, client_of, hand_over
@@ -36,17 +35,7 @@ class ReauthSteps(HomeFlow):
                 failure = FormFailure.of(err, CONF_API_KEY)
             else:
                 hand_over(self.hass, entry.data, token)
-                return self._update_key(entry, key)
+                return self._async_finish(entry, key)
         return self.async_show_form(
             step_id="reauth_confirm", data_schema=KEY_SCHEMA, **failure.as_form()
         )
-
-    @callback
-    def _update_key(self, entry: ConfigEntry, key: dict[str, str]) -> ConfigFlowResult:
-        """Keep a new key, and set the home up with it once."""
-        # The update listener reloads an entry that is loaded and has changed.
-        reloads = bool(entry.update_listeners) and key.items() - entry.data.items()
-        result = self.async_update_and_abort(entry, data_updates=key)
-        if not reloads:
-            self.hass.config_entries.async_schedule_reload(entry.entry_id)
-        return result

@@ -109,15 +109,10 @@ class SetUpSteps(TariffSteps):
     async def _async_use_location(self, location: Location) -> ConfigFlowResult:
         """Go on with a location."""
         await self._async_claim(location)
-        self._location = location
+        self._location_id = location.location_id
         if location.has_import_tariff:
             return await self.async_step_meters()
         return await self.async_step_tariff()
-
-    @override
-    async def _async_after_tariff(self) -> ConfigFlowResult:
-        """Go on with the meters."""
-        return await self.async_step_meters()
 
     async def async_step_meters(
         self, user_input: dict[str, Any] | None = None
@@ -167,7 +162,7 @@ class SetUpSteps(TariffSteps):
             hand_over(self.hass, self._credentials, token)
         return self.async_create_entry(
             title=self.hass.config.location_name,
-            data=self._credentials | {CONF_LOCATION_ID: self._location.location_id},
+            data=self._credentials | {CONF_LOCATION_ID: self._location_id},
             options={CONF_LINK_DASHBOARD: user_input[CONF_LINK_DASHBOARD]},
             subentries=meters,
         )

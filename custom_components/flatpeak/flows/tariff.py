@@ -35,16 +35,20 @@ LATER: Final = "later"
 MARKET_CONTRACT_PAST: Final = timedelta(days=5 * 365)
 MARKET_CONTRACT_FUTURE: Final = timedelta(days=10 * 365)
 
-_TARIFF_SCHEMA: Final = vol.Schema(
-    {
-        vol.Required(CONF_TARIFF, default=MARKET): SelectSelector(
-            SelectSelectorConfig(
-                options=[MARKET, LATER],
-                mode=SelectSelectorMode.LIST,
-                translation_key=CONF_TARIFF,
-            )
+
+def tariff_selector(*options: str) -> SelectSelector:
+    """Return the field that offers where the prices come from."""
+    return SelectSelector(
+        SelectSelectorConfig(
+            options=list(options),
+            mode=SelectSelectorMode.LIST,
+            translation_key=CONF_TARIFF,
         )
-    }
+    )
+
+
+_TARIFF_SCHEMA: Final = vol.Schema(
+    {vol.Required(CONF_TARIFF, default=MARKET): tariff_selector(MARKET, LATER)}
 )
 
 
@@ -68,7 +72,7 @@ class TariffSteps(HomeFlow):
             if user_input[CONF_TARIFF] == LATER:
                 return await self._async_after_tariff()
             try:
-                failure = await self._async_connect_market()
+                failure = await self._async_connect_markets()
             except FlatpeakError as err:
                 failure = FormFailure.of(err)
             if not failure:
@@ -79,41 +83,41 @@ class TariffSteps(HomeFlow):
             **failure.as_form(),
         )
 
-    async def _async_connect_market(self) -> FormFailure:
-        """Price the home with the market prices of its address."""
+    async def _async_connect_markets(self) -> FormFailure:
+        """Price what the home buys, and sells, with the market prices of its address."""
         # The answer to an earlier try may have been lost.
-        location = await self._client.get_location(self._location.location_id)
-        if not (
-            location.has_import_tariff
-            or await self._async_has_market(TariffDirection.IMPORT)
-        ):
-            return FormFailure(errors={CONF_TARIFF: "no_market"})
-        if not location.has_export_tariff and await self._async_exports():
+        location = await self._client.get_location(self._location_id)
+        failure = FormFailure()
+        if not location.has_import_tariff:
+            failure = await self._async_connect_market(TariffDirection.IMPORT)
+        if not (failure or location.has_export_tariff) and await self._async_exports():
             await self._async_try_export_market()
+        return failure
+
+    async def _async_connect_market(self, direction: TariffDirection) -> FormFailure:
+        """Connect the market of the address once, and return whether there is none."""
+        if direction not in self._markets:
+            now = dt_util.utcnow()
+            self._markets[direction] = await self._client.create_market_tariff(
+                self._location_id,
+                direction,
+                now - MARKET_CONTRACT_PAST,
+                now + MARKET_CONTRACT_FUTURE,
+            )
+        if self._markets[direction].market_rate_source_id is None:
+            return FormFailure(errors={CONF_TARIFF: "no_market"})
         return FormFailure()
 
     async def _async_try_export_market(self) -> None:
         """Price what the home sells, in markets that pay for it."""
         try:
-            await self._async_has_market(TariffDirection.EXPORT)
+            await self._async_connect_market(TariffDirection.EXPORT)
         except FlatpeakInvalidRequestError, FlatpeakTariffError:
             # What the home buys is priced all the same.
             LOGGER.info(
                 "Flatpeak has no market prices for exported energy at this address; "
                 "it is priced once a tariff is connected at Flatpeak"
             )
-
-    async def _async_has_market(self, direction: TariffDirection) -> bool:
-        """Connect the market of the address once, and return whether there is one."""
-        if direction not in self._markets:
-            now = dt_util.utcnow()
-            self._markets[direction] = await self._client.create_market_tariff(
-                self._location.location_id,
-                direction,
-                now - MARKET_CONTRACT_PAST,
-                now + MARKET_CONTRACT_FUTURE,
-            )
-        return self._markets[direction].market_rate_source_id is not None
 
     async def _async_exports(self) -> bool:
         """Return whether the home sells energy."""

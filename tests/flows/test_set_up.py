@@ -1,11 +1,10 @@
-"""Every step of every flow, over real HTTP to a simulated Flatpeak."""
+"""How a home is set up."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
-from unittest.mock import patch
 
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
@@ -18,192 +17,30 @@ from homeassistant.components.recorder.models import (
     StatisticMetaData,
 )
 from homeassistant.components.recorder.statistics import async_add_external_statistics
-from homeassistant.config_entries import (
-    SOURCE_USER,
-    ConfigEntry,
-    ConfigEntryState,
-    OptionsFlow,
-)
-from homeassistant.const import CONF_API_KEY
-from homeassistant.data_entry_flow import FlowManager, FlowResultType
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry, ConfigEntryState
+from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er, instance_id
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 
-from .home import (
-    ADDRESS,
-    CAR,
-    EXPORT,
-    GRID_SOURCE,
-    HOUR,
-    IMPORT,
-    SOLAR,
-    SOLAR_SOURCE,
-    Flow,
-    Home,
+from ..home import ADDRESS, CAR, GRID_SOURCE, SOLAR_SOURCE, Flow, Home
+from ..simulator import Direction, Fault, Flat, Simulator
+from ..simulator.faults import Process
+from .steps import (
+    EXTERNAL,
+    METERS,
+    SENSORS,
+    add_location,
+    async_finish,
+    async_references,
+    async_to_address,
+    async_to_meters,
+    async_to_tariff,
+    labels,
+    locations_of,
+    offered,
+    suggested,
 )
-from .simulator import Direction, Fault, Flat, Simulator
-from .simulator.faults import Process
-from .simulator.objects import Location
-from .words import placeholders, read_words
-
-SENSORS: Final = (IMPORT, EXPORT, SOLAR, CAR)
-METERS: Final = [
-    f"grid_import:{IMPORT}",
-    f"grid_export:{EXPORT}",
-    f"local_generation:{SOLAR}",
-    f"consumption:{CAR}",
-]
-EXTERNAL: Final = "utility:boiler"
-NEW_KEY: Final = "sk_test_new"
-
-
-@pytest.fixture(autouse=True)
-def spoken() -> Generator[None]:
-    """Check that every word of every step that a flow comes to is there."""
-    words = read_words()
-    handle_step = FlowManager._async_handle_step  # noqa: SLF001 - every step of every flow passes here
-
-    async def checked(manager: Any, flow: Any, *args: Any) -> Flow:
-        result = await handle_step(manager, flow, *args)
-        if flow.handler == DOMAIN:
-            _check_words(words["config"], result)
-        elif isinstance(flow, OptionsFlow):
-            _check_words(words["options"], result)
-        elif DOMAIN in str(type(flow)):
-            _check_words(words["config_subentries"]["meter"], result)
-        return result
-
-    with patch.object(FlowManager, "_async_handle_step", checked):
-        yield
-
-
-def _check_words(words: dict[str, Any], shown: Flow) -> None:
-    """Check that all that a step shows has its text, with nothing left to fill in."""
-    if shown["type"] is FlowResultType.ABORT:
-        if "translation_domain" not in shown:
-            assert words["abort"][shown["reason"]]
-    if shown["type"] is not FlowResultType.FORM:
-        return
-    step = words["step"][shown["step_id"]]
-    texts = [step["title"], step["description"]]
-    texts += [words["error"][key] for key in (shown["errors"] or {}).values()]
-    filled = set(shown["description_placeholders"] or {})
-    assert all(placeholders(text) <= filled for text in texts)
-    for field_name in shown["data_schema"].schema:
-        if field_name in step.get("sections", {}):
-            assert step["sections"][field_name]["name"]
-        else:
-            assert step["data"][field_name]
-            assert step["data_description"][field_name]
-
-
-@pytest.fixture
-async def furnished(home: Home) -> Home:
-    """Return a home whose energy dashboard shows grid, solar and a car."""
-    start = dt_util.utcnow().replace(minute=0, second=0, microsecond=0) - 3 * HOUR
-    for sensor in SENSORS:
-        home.add_sensor(sensor)
-        await home.async_record(sensor, start, [100, 200, 300])
-    await home.async_show(GRID_SOURCE, SOLAR_SOURCE, devices=[CAR])
-    return home
-
-
-@pytest.fixture
-async def entry(furnished: Home) -> ConfigEntry[Any]:
-    """Return the entry of a home that is set up."""
-    return await furnished.async_set_up(history="30_days")
-
-
-async def _to_address(home: Home) -> Flow:
-    """Go on to the step that asks for the address."""
-    flow = await home.async_begin_flow()
-    return await home.async_answer(flow, location_id="new")
-
-
-async def _to_tariff(home: Home) -> Flow:
-    """Go on to the step that asks for the tariff."""
-    return await home.async_answer(await _to_address(home), **ADDRESS)
-
-
-async def _to_meters(home: Home) -> Flow:
-    """Go on to the step that asks for the meters."""
-    return await home.async_answer(await _to_tariff(home), tariff="market")
-
-
-async def _finish(
-    home: Home, flow: Flow, meters: list[str], history: str = "none"
-) -> ConfigEntry[Any]:
-    """Answer the last step, and return the entry that it creates."""
-    flow = await home.async_answer(
-        flow, meters=meters, history=history, link_dashboard=True
-    )
-    assert flow["type"] is FlowResultType.CREATE_ENTRY
-    await home.async_settle()
-    entry: ConfigEntry[Any] = flow["result"]
-    return entry
-
-
-def _add_location(
-    simulator: Simulator,
-    *,
-    reference_id: str | None = None,
-    import_price: str | None = None,
-    **address: str,
-) -> Location:
-    """Let the account have a location, with an import tariff where it has a price."""
-    account = simulator.account()
-    location = account.locations.add(
-        Location(
-            id=account.ids.new("loc"),
-            live_mode=False,
-            time_created="2026-01-01T00:00:00Z",
-            reference_id=reference_id,
-            customer_id=None,
-            address=address or ADDRESS,
-        )
-    )
-    if import_price is not None:
-        tariff = Flat(price=Decimal(import_price))
-        account.connect(location.id, Direction.IMPORT, tariff)
-    return location
-
-
-def _locations(home: Home) -> list[Location]:
-    """Return the locations that Flatpeak has."""
-    return list(home.simulator.account().locations)
-
-
-def _choices(flow: Flow, field_name: str) -> dict[str, str]:
-    """Return what a select offers: labels by their values."""
-    options = flow["data_schema"].schema[field_name].config["options"]
-    return {option["value"]: option["label"] for option in options}
-
-
-def _offered(flow: Flow, field_name: str) -> list[str]:
-    """Return the values that a select offers."""
-    return list(_choices(flow, field_name))
-
-
-def _labels(flow: Flow, field_name: str) -> list[str]:
-    """Return the labels that a select offers."""
-    return list(_choices(flow, field_name).values())
-
-
-def _suggested(flow: Flow) -> dict[str, Any]:
-    """Return what the fields of a form are filled in with."""
-    return {
-        str(marker): marker.description["suggested_value"]
-        for marker in flow["data_schema"].schema
-        if "suggested_value" in (marker.description or {})
-    }
-
-
-async def _references(home: Home) -> list[str]:
-    """Return the references that the sensors' devices are to have, in order."""
-    home_id = await instance_id.async_get(home.hass)
-    registry = er.async_get(home.hass)
-    return [f"{home_id}_{registry.entities[sensor].id}" for sensor in SENSORS]
 
 
 async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None:
@@ -215,10 +52,10 @@ async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None
     assert flow["errors"] == {}
     flow = await furnished.async_answer(flow, **furnished.account_input())
     assert flow["step_id"] == "location"
-    assert _offered(flow, "location_id") == ["new"]
+    assert offered(flow, "location_id") == ["new"]
     flow = await furnished.async_answer(flow, location_id="new")
     assert flow["step_id"] == "address"
-    assert _suggested(flow) == {"country_code": "DE"}
+    assert suggested(flow) == {"country_code": "DE"}
     flow = await furnished.async_answer(flow, **ADDRESS)
     assert flow["step_id"] == "tariff"
     flow = await furnished.async_answer(flow, tariff="market")
@@ -229,14 +66,14 @@ async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None
         "history": "1_year",
         "link_dashboard": True,
     }
-    assert _labels(flow, "meters") == [
+    assert labels(flow, "meters") == [
         "Grid import (Grid import)",
         "Grid export (Grid export)",
         "Solar production (Own generation)",
         "Ev charger (Consumption of a device)",
     ]
     begun = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
-    entry = await _finish(furnished, flow, METERS, history="30_days")
+    entry = await async_finish(furnished, flow, METERS, history="30_days")
 
     simulator = furnished.simulator
     account = simulator.account()
@@ -245,7 +82,9 @@ async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None
     assert location.address == ADDRESS
     assert location.connections.keys() == {Direction.IMPORT, Direction.EXPORT}
     devices = list(account.devices)
-    assert [device.reference_id for device in devices] == await _references(furnished)
+    assert [device.reference_id for device in devices] == await async_references(
+        furnished
+    )
 
     assert entry.state is ConfigEntryState.LOADED
     assert entry.title == furnished.hass.config.location_name
@@ -254,6 +93,7 @@ async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None
         "account_id": simulator.account_id,
         "api_key": simulator.api_key,
         "api_url": simulator.url,
+        "connect_url": "https://connect-web.flatpeak.com",
         "location_id": location.id,
     }
     assert entry.options == {"link_dashboard": True}
@@ -285,22 +125,22 @@ async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None
 
 async def test_home_with_import_tariff(furnished: Home) -> None:
     """A location that has its tariff is asked for nothing more."""
-    bare = _add_location(furnished.simulator, country_code="DE")
-    priced = _add_location(furnished.simulator, import_price="0.3")
+    bare = add_location(furnished.simulator, country_code="DE")
+    priced = add_location(furnished.simulator, import_price="0.3")
 
     flow = await furnished.async_begin_flow()
-    assert _offered(flow, "location_id") == [bare.id, priced.id, "new"]
-    assert _labels(flow, "location_id") == [
+    assert offered(flow, "location_id") == [bare.id, priced.id, "new"]
+    assert labels(flow, "location_id") == [
         bare.id,
         "Lindenstraße 7, 10969, Berlin",
         "",
     ]
     flow = await furnished.async_answer(flow, location_id=priced.id)
     assert flow["step_id"] == "meters"
-    entry = await _finish(furnished, flow, METERS[:1])
+    entry = await async_finish(furnished, flow, METERS[:1])
 
     assert entry.unique_id == entry.data["location_id"] == priced.id
-    assert _locations(furnished) == [bare, priced]
+    assert locations_of(furnished) == [bare, priced]
     assert priced.connections.keys() == {Direction.IMPORT}
 
 
@@ -320,7 +160,7 @@ async def test_market_prices(
     connected: set[Direction],
 ) -> None:
     """The market prices what is bought, and what is sold where it has no price yet."""
-    location = _add_location(furnished.simulator)
+    location = add_location(furnished.simulator)
     if exports:
         tariff = Flat(price=Decimal("0.1"))
         furnished.simulator.account().connect(location.id, Direction.EXPORT, tariff)
@@ -340,17 +180,19 @@ async def test_market_prices(
 
 async def test_tariff_later(furnished: Home) -> None:
     """A home may go without a tariff, for the time being."""
-    flow = await furnished.async_answer(await _to_tariff(furnished), tariff="later")
+    flow = await furnished.async_answer(
+        await async_to_tariff(furnished), tariff="later"
+    )
     assert flow["step_id"] == "meters"
 
-    await _finish(furnished, flow, METERS)
+    await async_finish(furnished, flow, METERS)
 
     assert furnished.simulator.requests.count("POST /tariffs") == 0
 
 
 async def test_no_meters(furnished: Home) -> None:
     """A home may begin without any meter."""
-    entry = await _finish(furnished, await _to_meters(furnished), [])
+    entry = await async_finish(furnished, await async_to_meters(furnished), [])
 
     assert entry.state is ConfigEntryState.LOADED
     assert not entry.subentries
@@ -373,7 +215,7 @@ async def test_history(
     length: timedelta | None,
 ) -> None:
     """The history begins that long before the current hour, or with all there is."""
-    flow = await _to_meters(furnished)
+    flow = await async_to_meters(furnished)
     assert flow["data_schema"].schema["history"].config["options"] == [
         "none",
         "30_days",
@@ -382,7 +224,7 @@ async def test_history(
     ]
     hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
 
-    entry = await _finish(furnished, flow, METERS[:1], history=history)
+    entry = await async_finish(furnished, flow, METERS[:1], history=history)
 
     [meter] = entry.subentries.values()
     start = None if length is None else (hour - length).isoformat()
@@ -400,7 +242,7 @@ async def test_user_trims_what_was_pasted(furnished: Home) -> None:
     flow = await furnished.async_answer(flow, **ADDRESS)
     flow = await furnished.async_answer(flow, tariff="later")
 
-    entry = await _finish(furnished, flow, [])
+    entry = await async_finish(furnished, flow, [])
 
     assert entry.data["account_id"] == furnished.simulator.account_id
     assert entry.data["api_key"] == furnished.simulator.api_key
@@ -455,6 +297,13 @@ TROUBLES: Final = {
     "no scheme": Trouble(
         account={"api_url": "api.flatpeak.com"}, errors={"server": "insecure_url"}
     ),
+    "Connect without address": Trouble(
+        account={"connect_url": " "}, errors={"server": "insecure_url"}
+    ),
+    "Connect over plain http": Trouble(
+        account={"connect_url": "http://connect.example"},
+        errors={"server": "insecure_url"},
+    ),
     "no address": Trouble(account={"api_url": ""}, errors={"server": "insecure_url"}),
     "disabled": Trouble(
         begin=_disable, end=_enable, errors={"base": "account_disabled"}
@@ -501,10 +350,11 @@ async def test_user_trouble(home: Home, trouble: Trouble) -> None:
     assert flow["errors"] == trouble.errors
     if trouble.message:
         assert flow["description_placeholders"] == {"message": trouble.message}
-    assert _suggested(flow)["account_id"] == entered["account_id"]
+    assert suggested(flow)["account_id"] == entered["account_id"]
     section = flow["data_schema"].schema["server"].schema.schema
-    [address] = section
-    assert address.description == {"suggested_value": entered["server"]["api_url"]}
+    assert {name: name.description["suggested_value"] for name in section} == entered[
+        "server"
+    ]
 
     trouble.end(simulator)
     flow = await home.async_answer(flow, **home.account_input())
@@ -548,7 +398,7 @@ async def test_address_says_too_little(
     home: Home, address: dict[str, str], errors: dict[str, str]
 ) -> None:
     """A price needs a city, and in the United States a state."""
-    flow = await _to_address(home)
+    flow = await async_to_address(home)
     required = {
         str(marker)
         for marker in flow["data_schema"].schema
@@ -561,28 +411,28 @@ async def test_address_says_too_little(
 
     assert flow["step_id"] == "address"
     assert flow["errors"] == errors
-    assert _suggested(flow)["country_code"] == address["country_code"]
-    assert not _locations(home)
+    assert suggested(flow)["country_code"] == address["country_code"]
+    assert not locations_of(home)
     flow = await home.async_answer(
         flow, country_code="US", city="Austin ", state=" TX", address_line2=" "
     )
     assert flow["step_id"] == "tariff"
-    [location] = _locations(home)
+    [location] = locations_of(home)
     assert location.address == {"country_code": "US", "city": "Austin", "state": "TX"}
 
 
 async def test_address_lost_answer(home: Home) -> None:
     """A location whose creation went unanswered is found again."""
     home.simulator.faults.next("POST /locations", Fault.RESET_AFTER)
-    flow = await _to_tariff(home)
+    flow = await async_to_tariff(home)
     assert flow["step_id"] == "address"
     assert flow["errors"] == {"base": "cannot_connect"}
-    assert _suggested(flow) == ADDRESS
+    assert suggested(flow) == ADDRESS
 
     flow = await home.async_answer(flow, **ADDRESS)
 
     assert flow["step_id"] == "tariff"
-    assert len(_locations(home)) == 1
+    assert len(locations_of(home)) == 1
 
 
 async def test_address_created_in_between(home: Home) -> None:
@@ -593,15 +443,15 @@ async def test_address_created_in_between(home: Home) -> None:
         request: web.Request, process: Process
     ) -> web.StreamResponse:
         """Let another one be faster."""
-        _add_location(home.simulator, reference_id=reference_id, city="Bonn")
+        add_location(home.simulator, reference_id=reference_id, city="Bonn")
         return await process(request)
 
     home.simulator.faults.next("POST /locations", Fault("FASTER", create_first))
 
-    flow = await _to_tariff(home)
+    flow = await async_to_tariff(home)
 
     assert flow["step_id"] == "tariff"
-    [location] = _locations(home)
+    [location] = locations_of(home)
     assert location.address == ADDRESS
     assert home.simulator.requests.count("POST /locations", 409) == 1
 
@@ -610,7 +460,7 @@ async def test_address_conflict(home: Home) -> None:
     """A conflict that no location explains is shown."""
     conflict = Fault.answer(409, {"message": "Conflict"})
     home.simulator.faults.next("POST /locations", conflict)
-    flow = await _to_tariff(home)
+    flow = await async_to_tariff(home)
     assert flow["errors"] == {"base": "conflict"}
 
     flow = await home.async_answer(flow, **ADDRESS)
@@ -621,7 +471,7 @@ async def test_address_of_a_home_that_is_set_up(
     furnished: Home, entry: ConfigEntry[Any]
 ) -> None:
     """A home is registered once."""
-    flow = await _to_address(furnished)
+    flow = await async_to_address(furnished)
 
     assert flow["type"] is FlowResultType.ABORT
     assert flow["reason"] == "already_configured"
@@ -640,22 +490,22 @@ async def test_location_that_is_set_up(
 
 async def test_address_of_a_home_set_up_meanwhile(furnished: Home) -> None:
     """Two flows that register this home end in one home."""
-    first = await _to_address(furnished)
-    second = await _to_meters(furnished)
-    await _finish(furnished, second, [])
+    first = await async_to_address(furnished)
+    second = await async_to_meters(furnished)
+    await async_finish(furnished, second, [])
 
     flow = await furnished.async_answer(first, **ADDRESS)
 
     assert flow["type"] is FlowResultType.ABORT
     assert flow["reason"] == "already_configured"
-    assert len(_locations(furnished)) == 1
+    assert len(locations_of(furnished)) == 1
 
 
 async def test_location_that_flatpeak_cannot_place(furnished: Home) -> None:
     """A location without market, zone and currency is set up with Home Assistant's."""
-    location = _add_location(furnished.simulator, city="Atlantis")
+    location = add_location(furnished.simulator, city="Atlantis")
     flow = await furnished.async_begin_flow()
-    assert _labels(flow, "location_id")[0] == "Atlantis"
+    assert labels(flow, "location_id")[0] == "Atlantis"
     flow = await furnished.async_answer(flow, location_id=location.id)
     flow = await furnished.async_answer(flow, tariff="market")
     assert flow["step_id"] == "tariff"
@@ -665,7 +515,7 @@ async def test_location_that_flatpeak_cannot_place(furnished: Home) -> None:
     }
 
     flow = await furnished.async_answer(flow, tariff="later")
-    entry = await _finish(furnished, flow, METERS[:1])
+    entry = await async_finish(furnished, flow, METERS[:1])
 
     assert entry.state is ConfigEntryState.LOADED
     assert entry.runtime_data.currency == furnished.hass.config.currency
@@ -674,18 +524,18 @@ async def test_location_that_flatpeak_cannot_place(furnished: Home) -> None:
 
 async def test_abandoned_flow_is_repeated(furnished: Home) -> None:
     """What an abandoned flow has made at Flatpeak is used, and it is asked no more."""
-    abandoned = await _to_meters(furnished)
+    abandoned = await async_to_meters(furnished)
     assert abandoned["step_id"] == "meters"
 
-    flow = await _to_address(furnished)
+    flow = await async_to_address(furnished)
     assert flow["step_id"] == "address"
-    assert _suggested(flow) == ADDRESS
+    assert suggested(flow) == ADDRESS
     flow = await furnished.async_answer(flow, **ADDRESS)
     assert flow["step_id"] == "meters"
-    await _finish(furnished, flow, METERS)
+    await async_finish(furnished, flow, METERS)
 
     requests = furnished.simulator.requests
-    assert len(_locations(furnished)) == 1
+    assert len(locations_of(furnished)) == 1
     assert requests.count("POST /locations") == 1
     assert requests.count("PATCH /locations/{id}") == 0
     assert requests.count("POST /tariffs") == 2
@@ -707,19 +557,19 @@ async def test_removed_home_is_added_again(
         meter.unique_id for meter in entry.subentries.values()
     ]
     assert len(list(furnished.simulator.account().devices)) == 4
-    assert len(_locations(furnished)) == 1
+    assert len(locations_of(furnished)) == 1
 
 
 async def test_home_that_moved(furnished: Home) -> None:
     """An address that changed since an abandoned flow is changed at Flatpeak."""
-    _add_location(furnished.simulator, reference_id="holidays", city="Binz")
-    await _to_tariff(furnished)
+    add_location(furnished.simulator, reference_id="holidays", city="Binz")
+    await async_to_tariff(furnished)
 
-    flow = await _to_address(furnished)
+    flow = await async_to_address(furnished)
     flow = await furnished.async_answer(flow, **ADDRESS | {"city": "Potsdam"})
 
     assert flow["step_id"] == "tariff"
-    assert [location.address for location in _locations(furnished)] == [
+    assert [location.address for location in locations_of(furnished)] == [
         {"city": "Binz"},
         ADDRESS | {"city": "Potsdam"},
     ]
@@ -729,10 +579,10 @@ async def test_home_that_moved(furnished: Home) -> None:
 async def test_location_without_address_is_claimed(furnished: Home) -> None:
     """A location that only has this home's reference is given its address."""
     reference_id = await instance_id.async_get(furnished.hass)
-    location = _add_location(furnished.simulator, reference_id=reference_id)
+    location = add_location(furnished.simulator, reference_id=reference_id)
     location.address = {}
-    flow = await _to_address(furnished)
-    assert _suggested(flow) == {"country_code": "DE"}
+    flow = await async_to_address(furnished)
+    assert suggested(flow) == {"country_code": "DE"}
 
     await furnished.async_answer(flow, **ADDRESS)
 
@@ -744,15 +594,17 @@ async def test_tariff_trouble(furnished: Home) -> None:
     furnished.simulator.faults.next(
         "POST /tariffs", Fault.slow(0), Fault.SERVER_ERROR, Fault.slow(0)
     )
-    flow = await furnished.async_answer(await _to_tariff(furnished), tariff="market")
+    flow = await furnished.async_answer(
+        await async_to_tariff(furnished), tariff="market"
+    )
     assert flow["step_id"] == "tariff"
     assert flow["errors"] == {"base": "server_error"}
-    assert _suggested(flow) == {"tariff": "market"}
+    assert suggested(flow) == {"tariff": "market"}
 
     flow = await furnished.async_answer(flow, tariff="market")
 
     assert flow["step_id"] == "meters"
-    [location] = _locations(furnished)
+    [location] = locations_of(furnished)
     assert location.connections.keys() == {Direction.IMPORT, Direction.EXPORT}
     assert furnished.simulator.requests.count("POST /tariffs", 200) == 2
 
@@ -760,9 +612,11 @@ async def test_tariff_trouble(furnished: Home) -> None:
 async def test_tariff_lost_answer(furnished: Home) -> None:
     """A tariff whose creation went unanswered is not created again."""
     furnished.simulator.faults.next("POST /tariffs", Fault.RESET_AFTER)
-    flow = await furnished.async_answer(await _to_tariff(furnished), tariff="market")
+    flow = await furnished.async_answer(
+        await async_to_tariff(furnished), tariff="market"
+    )
     assert flow["errors"] == {"base": "cannot_connect"}
-    [location] = _locations(furnished)
+    [location] = locations_of(furnished)
     tariff = location.connections[Direction.IMPORT]
 
     flow = await furnished.async_answer(flow, tariff="market")
@@ -777,7 +631,9 @@ async def test_tariff_without_market(furnished: Home) -> None:
         "POST /tariffs",
         Fault.answer(200, {"id": "trf_1", "location_id": "loc_1", "object": "tariff"}),
     )
-    flow = await furnished.async_answer(await _to_tariff(furnished), tariff="market")
+    flow = await furnished.async_answer(
+        await async_to_tariff(furnished), tariff="market"
+    )
     assert flow["step_id"] == "tariff"
     assert flow["errors"] == {"tariff": "no_market"}
 
@@ -801,16 +657,18 @@ async def test_tariff_without_market_for_export(furnished: Home, fault: Fault) -
     """What is bought is priced also where nobody pays for what is sold."""
     furnished.simulator.faults.next("POST /tariffs", Fault.slow(0), fault)
 
-    flow = await furnished.async_answer(await _to_tariff(furnished), tariff="market")
+    flow = await furnished.async_answer(
+        await async_to_tariff(furnished), tariff="market"
+    )
 
     assert flow["step_id"] == "meters"
-    [location] = _locations(furnished)
+    [location] = locations_of(furnished)
     assert location.connections.keys() == {Direction.IMPORT}
 
 
 async def test_key_revoked_on_the_way(furnished: Home) -> None:
     """A step without a field for the key shows its refusal all the same."""
-    flow = await _to_tariff(furnished)
+    flow = await async_to_tariff(furnished)
     furnished.simulator.expire_tokens()
     account = furnished.simulator.account()
     account.api_keys = frozenset()
@@ -823,7 +681,7 @@ async def test_key_revoked_on_the_way(furnished: Home) -> None:
     flow = await furnished.async_answer(flow, meters=METERS, **answers)
     assert flow["step_id"] == "meters"
     assert flow["errors"] == {"base": "invalid_auth"}
-    assert _suggested(flow) == {"meters": METERS, **answers}
+    assert suggested(flow) == {"meters": METERS, **answers}
 
     # Nothing more is asked of Flatpeak: the home says by itself that it needs a key.
     flow = await furnished.async_answer(flow, meters=[], **answers)
@@ -839,12 +697,12 @@ async def test_meters_trouble(furnished: Home, fault: Fault) -> None:
     """A device is created once, however often the last step is tried."""
     simulator = furnished.simulator
     simulator.faults.next("POST /devices", Fault.slow(0), fault)
-    flow = await _to_meters(furnished)
+    flow = await async_to_meters(furnished)
     answers = {"meters": METERS[:3], "history": "30_days", "link_dashboard": False}
     flow = await furnished.async_answer(flow, **answers)
     assert flow["step_id"] == "meters"
     assert flow["errors"]["base"] in ("server_error", "cannot_connect")
-    assert _suggested(flow) == answers
+    assert suggested(flow) == answers
 
     flow = await furnished.async_answer(flow, **answers)
 
@@ -852,7 +710,7 @@ async def test_meters_trouble(furnished: Home, fault: Fault) -> None:
     assert flow["result"].options == {"link_dashboard": False}
     devices = simulator.account().devices
     references = [device.reference_id for device in devices]
-    assert references == (await _references(furnished))[:3]
+    assert references == (await async_references(furnished))[:3]
 
 
 @pytest.mark.parametrize(
@@ -864,12 +722,12 @@ async def test_no_energy_dashboard(
     """A home without a dashboard begins without meters."""
     if sources is not None:
         await home.async_show(*sources)
-    flow = await _to_meters(home)
+    flow = await async_to_meters(home)
     assert flow["step_id"] == "meters"
     assert flow["errors"] == {"meters": "no_energy_dashboard"}
-    assert _offered(flow, "meters") == []
+    assert offered(flow, "meters") == []
 
-    entry = await _finish(home, flow, [])
+    entry = await async_finish(home, flow, [])
 
     assert entry.state is ConfigEntryState.LOADED
     assert not entry.subentries
@@ -882,14 +740,14 @@ async def test_no_history(furnished: Home) -> None:
         SOLAR_SOURCE | {"stat_energy_from": "sensor.broken", "name": "Roof"},
         devices=[CAR],
     )
-    flow = await _to_meters(furnished)
+    flow = await async_to_meters(furnished)
     assert flow["errors"] == {"meters": "no_history"}
     assert flow["description_placeholders"] == {"sources": "sensor.gone, Roof"}
-    offered = [METERS[0], METERS[3]]
-    assert _offered(flow, "meters") == offered
-    assert flow["data_schema"]({})["meters"] == offered
+    recorded = [METERS[0], METERS[3]]
+    assert offered(flow, "meters") == recorded
+    assert flow["data_schema"]({})["meters"] == recorded
 
-    entry = await _finish(furnished, flow, offered)
+    entry = await async_finish(furnished, flow, recorded)
 
     assert len(entry.subentries) == 2
 
@@ -917,14 +775,14 @@ async def test_statistics_that_are_no_energy(furnished: Home) -> None:
         devices=["utility:power", "utility:water", "utility:money", EXTERNAL]
     )
 
-    flow = await _to_meters(furnished)
+    flow = await async_to_meters(furnished)
 
     assert flow["errors"] == {"meters": "no_history"}
     assert flow["description_placeholders"] == {
         "sources": "utility:power, utility:water, utility:money"
     }
-    assert _offered(flow, "meters") == [f"consumption:{EXTERNAL}"]
-    entry = await _finish(furnished, flow, [f"consumption:{EXTERNAL}"])
+    assert offered(flow, "meters") == [f"consumption:{EXTERNAL}"]
+    entry = await async_finish(furnished, flow, [f"consumption:{EXTERNAL}"])
     [meter] = entry.subentries.values()
     assert meter.title == "Utility:Boiler"
     assert meter.data["source"] == EXTERNAL
@@ -933,10 +791,10 @@ async def test_statistics_that_are_no_energy(furnished: Home) -> None:
 async def test_names_of_the_dashboard(furnished: Home) -> None:
     """A name that the user gave on the dashboard is the name of the meter."""
     await furnished.async_show(SOLAR_SOURCE | {"name": "Roof"})
-    flow = await _to_meters(furnished)
-    assert _labels(flow, "meters") == ["Roof (Own generation)"]
+    flow = await async_to_meters(furnished)
+    assert labels(flow, "meters") == ["Roof (Own generation)"]
 
-    entry = await _finish(furnished, flow, METERS[2:3])
+    entry = await async_finish(furnished, flow, METERS[2:3])
 
     assert [meter.title for meter in entry.subentries.values()] == ["Roof"]
 
@@ -958,7 +816,7 @@ async def test_entity_vanishes_between_two_steps(
     furnished: Home, vanish: Callable[[Home], Any]
 ) -> None:
     """A meter that is no longer there is not made, and the choice is asked again."""
-    flow = await _to_meters(furnished)
+    flow = await async_to_meters(furnished)
     await vanish(furnished)
     answers = {"history": "30_days", "link_dashboard": False}
 
@@ -966,250 +824,8 @@ async def test_entity_vanishes_between_two_steps(
 
     assert flow["step_id"] == "meters"
     assert flow["errors"] == {"meters": "statistic_vanished"}
-    assert _offered(flow, "meters") == METERS[:3]
-    assert _suggested(flow) == {"meters": METERS[:3], **answers}
+    assert offered(flow, "meters") == METERS[:3]
+    assert suggested(flow) == {"meters": METERS[:3], **answers}
     assert not list(furnished.simulator.account().devices)
-    entry = await _finish(furnished, flow, METERS[:3])
+    entry = await async_finish(furnished, flow, METERS[:3])
     assert len(entry.subentries) == 3
-
-
-async def _to_reauth(home: Home) -> Flow:
-    """Let Flatpeak take a new key only, and return the flow that asks for it."""
-    account = home.simulator.account()
-    account.api_keys = frozenset({NEW_KEY})
-    home.simulator.expire_tokens()
-    for entry in home.hass.config_entries.async_entries(DOMAIN):
-        if entry.state is ConfigEntryState.LOADED:
-            await entry.runtime_data.async_refresh()
-    await home.async_settle()
-    [flow] = home.hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert flow["step_id"] == "reauth_confirm"
-    return flow
-
-
-async def _answer_reauth(home: Home, flow: Flow) -> None:
-    """Answer with the new key, and check that the home is back."""
-    logins = home.simulator.requests.count("GET /login")
-    flow = await home.async_answer(flow, api_key=f" {NEW_KEY} ")
-    assert flow["type"] is FlowResultType.ABORT
-    assert flow["reason"] == "reauth_successful"
-    await home.async_settle()
-
-    [entry] = home.hass.config_entries.async_entries(DOMAIN)
-    assert entry.state is ConfigEntryState.LOADED
-    assert entry.data[CONF_API_KEY] == NEW_KEY
-    assert entry.runtime_data.last_update_success
-    assert home.simulator.requests.count("GET /login") == logins + 1
-    assert not home.hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-
-
-async def test_reauth_of_a_loaded_home(
-    furnished: Home, entry: ConfigEntry[Any]
-) -> None:
-    """A home whose key is refused goes on with a new one."""
-    before = dict(entry.data)
-
-    await _answer_reauth(furnished, await _to_reauth(furnished))
-
-    assert entry.data == before | {"api_key": NEW_KEY}
-    assert furnished.simulator.violations.total == 0
-
-
-async def test_reauth_of_a_home_that_is_not_set_up(
-    furnished: Home, entry: ConfigEntry[Any]
-) -> None:
-    """A home that does not come up with its key does so with a new one."""
-    await furnished.hass.config_entries.async_unload(entry.entry_id)
-    furnished.simulator.account().api_keys = frozenset({NEW_KEY})
-    furnished.simulator.expire_tokens()
-    await furnished.hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_ERROR
-
-    await _answer_reauth(furnished, await _to_reauth(furnished))
-
-
-async def test_reauth_with_the_same_key(
-    furnished: Home, entry: ConfigEntry[Any]
-) -> None:
-    """A key that is taken again after all brings the home back, too."""
-    flow = await _to_reauth(furnished)
-    key = furnished.simulator.api_key
-    furnished.simulator.account().api_keys = frozenset({key})
-
-    flow = await furnished.async_answer(flow, api_key=key)
-
-    assert flow["reason"] == "reauth_successful"
-    await furnished.async_settle()
-    assert entry.state is ConfigEntryState.LOADED
-    assert entry.runtime_data.last_update_success
-
-
-async def test_reauth_trouble(furnished: Home, entry: ConfigEntry[Any]) -> None:
-    """What is wrong is shown, and the next answer may be right."""
-    flow = await _to_reauth(furnished)
-
-    flow = await furnished.async_answer(flow, api_key="sk_test_wrong")
-    assert flow["step_id"] == "reauth_confirm"
-    assert flow["errors"] == {"api_key": "invalid_auth"}
-    furnished.simulator.faults.next("GET /login", Fault.SERVER_ERROR)
-    flow = await furnished.async_answer(flow, api_key=NEW_KEY)
-    assert flow["errors"] == {"base": "server_error"}
-    assert entry.data[CONF_API_KEY] == furnished.simulator.api_key
-
-    await _answer_reauth(furnished, flow)
-
-
-async def _add_meter(home: Home, entry: ConfigEntry[Any], **answers: Any) -> Flow:
-    """Answer the flow that adds a meter."""
-    subentries = home.hass.config_entries.subentries
-    flow = await subentries.async_init(
-        (entry.entry_id, "meter"), context={"source": SOURCE_USER}
-    )
-    assert flow["step_id"] == "user"
-    assert flow["errors"] == {}
-    return await subentries.async_configure(flow["flow_id"], answers)
-
-
-async def _add_meter_again(home: Home, shown: Flow, **answers: Any) -> Flow:
-    """Answer the flow that adds a meter once more."""
-    subentries = home.hass.config_entries.subentries
-    return await subentries.async_configure(shown["flow_id"], answers)
-
-
-@pytest.fixture
-async def bare(furnished: Home) -> ConfigEntry[Any]:
-    """Return the entry of a home without meters, whose statistics are known."""
-    furnished.import_rows(EXTERNAL, [])
-    return await _finish(furnished, await _to_meters(furnished), [])
-
-
-@pytest.mark.parametrize(
-    ("statistic_id", "name", "title"),
-    [
-        (CAR, {}, "Ev charger"),
-        (CAR, {"name": "  "}, "Ev charger"),
-        (CAR, {"name": " My car "}, "My car"),
-        (EXTERNAL, {}, "Meter"),
-        (EXTERNAL, {"name": "Boiler"}, "Boiler"),
-    ],
-)
-async def test_meter(
-    furnished: Home,
-    bare: ConfigEntry[Any],
-    freezer: FrozenDateTimeFactory,
-    statistic_id: str,
-    name: dict[str, str],
-    title: str,
-) -> None:
-    """A meter is added by its statistic, and the home is set up with it."""
-    flow = await _add_meter(
-        furnished, bare, statistic_id=statistic_id, flow="consumption", **name
-    )
-
-    assert flow["type"] is FlowResultType.CREATE_ENTRY
-    await furnished.async_settle()
-    [device] = furnished.simulator.account().devices
-    entity = er.async_get(furnished.hass).async_get(statistic_id)
-    source = statistic_id if entity is None else entity.id
-    home_id = await instance_id.async_get(furnished.hass)
-    assert device.reference_id == f"{home_id}_{source}"
-    hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
-    [meter] = bare.subentries.values()
-    assert meter.subentry_type == "meter"
-    assert meter.title == title
-    assert meter.unique_id == device.id
-    assert meter.data == {
-        "device_id": device.id,
-        "flow": "consumption",
-        "source": source,
-        "history_start": (hour - timedelta(days=365)).isoformat(),
-    }
-    assert [each.device_id for each in bare.runtime_data.meters] == [device.id]
-
-
-@pytest.mark.parametrize("statistic_id", ["sensor.unknown", "utility:water"])
-async def test_meter_that_is_no_energy(
-    furnished: Home, bare: ConfigEntry[Any], statistic_id: str
-) -> None:
-    """What counts no energy, or is not there at all, is refused."""
-    metadata = StatisticMetaData(
-        has_sum=True,
-        mean_type=StatisticMeanType.NONE,
-        name="Water",
-        source="utility",
-        statistic_id="utility:water",
-        unit_class="volume",
-        unit_of_measurement="m³",
-    )
-    async_add_external_statistics(furnished.hass, metadata, [])
-    answers = {"flow": "grid_import", "history": "none", "name": "Mine"}
-    flow = await _add_meter(furnished, bare, statistic_id=statistic_id, **answers)
-    assert flow["errors"] == {"statistic_id": "not_energy"}
-    assert _suggested(flow) == {"statistic_id": statistic_id, **answers}
-
-    flow = await _add_meter_again(furnished, flow, statistic_id=IMPORT, **answers)
-    assert flow["type"] is FlowResultType.CREATE_ENTRY
-
-
-async def test_meter_that_is_there(furnished: Home, entry: ConfigEntry[Any]) -> None:
-    """A statistic is one meter of a home."""
-    flow = await _add_meter(furnished, entry, statistic_id=CAR, flow="grid_import")
-
-    assert flow["type"] is FlowResultType.ABORT
-    assert flow["reason"] == "already_configured"
-    assert len(entry.subentries) == 4
-    assert len(list(furnished.simulator.account().devices)) == 4
-
-
-async def test_meter_of_a_home_that_is_not_set_up(
-    furnished: Home, entry: ConfigEntry[Any]
-) -> None:
-    """A meter needs a home that can reach Flatpeak."""
-    await furnished.hass.config_entries.async_unload(entry.entry_id)
-
-    flow = await furnished.hass.config_entries.subentries.async_init(
-        (entry.entry_id, "meter"), context={"source": SOURCE_USER}
-    )
-
-    assert flow["type"] is FlowResultType.ABORT
-    assert flow["reason"] == "entry_not_loaded"
-
-
-async def test_meter_trouble(furnished: Home, bare: ConfigEntry[Any]) -> None:
-    """What Flatpeak has against it is shown, and the next try may work."""
-    simulator = furnished.simulator
-    answers = {"statistic_id": CAR, "flow": "consumption", "history": "none"}
-    simulator.faults.next("POST /devices", Fault.RESET_AFTER)
-    flow = await _add_meter(furnished, bare, **answers)
-    assert flow["errors"] == {"base": "cannot_connect"}
-    simulator.expire_tokens()
-    account = simulator.account()
-    keys, account.api_keys = account.api_keys, frozenset()
-    flow = await _add_meter_again(furnished, flow, **answers)
-    assert flow["errors"] == {"base": "invalid_auth"}
-    account.api_keys = keys
-
-    flow = await _add_meter_again(furnished, flow, **answers)
-
-    assert flow["type"] is FlowResultType.CREATE_ENTRY
-    assert len(list(account.devices)) == 1
-
-
-async def test_options(furnished: Home, entry: ConfigEntry[Any]) -> None:
-    """Unticking takes the costs out of the dashboard, ticking puts them there again."""
-    options = furnished.hass.config_entries.options
-    for is_linked in (False, True):
-        flow: Flow = await options.async_init(entry.entry_id)
-        assert flow["step_id"] == "init"
-        shown = next(iter(flow["data_schema"].schema))
-        assert shown.description == {"suggested_value": not is_linked}
-
-        flow = await options.async_configure(
-            flow["flow_id"], {"link_dashboard": is_linked}
-        )
-        assert flow["type"] is FlowResultType.CREATE_ENTRY
-        await furnished.async_settle()
-        grid = (await furnished.async_dashboard())[0]
-        assert (grid["stat_cost"] is not None) is is_linked
-        assert (grid["stat_compensation"] is not None) is is_linked
-        assert entry.state is ConfigEntryState.LOADED

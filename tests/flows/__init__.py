@@ -1,0 +1,1 @@
+"""The flows, over real HTTP to a simulated Flatpeak."""

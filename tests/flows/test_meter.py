@@ -1,0 +1,157 @@
+"""How a meter is added to a home."""
+
+from datetime import timedelta
+from typing import Any
+
+from freezegun.api import FrozenDateTimeFactory
+import pytest
+
+from homeassistant.components.recorder.models import (
+    StatisticMeanType,
+    StatisticMetaData,
+)
+from homeassistant.components.recorder.statistics import async_add_external_statistics
+from homeassistant.config_entries import SOURCE_USER, ConfigEntry
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er, instance_id
+from homeassistant.util import dt as dt_util
+
+from ..home import CAR, IMPORT, Flow, Home
+from ..simulator import Fault
+from .steps import EXTERNAL, async_finish, async_to_meters, suggested
+
+
+async def _add_meter(home: Home, entry: ConfigEntry[Any], **answers: Any) -> Flow:
+    """Answer the flow that adds a meter."""
+    subentries = home.hass.config_entries.subentries
+    flow = await subentries.async_init(
+        (entry.entry_id, "meter"), context={"source": SOURCE_USER}
+    )
+    assert flow["step_id"] == "user"
+    assert flow["errors"] == {}
+    return await subentries.async_configure(flow["flow_id"], answers)
+
+
+async def _add_meter_again(home: Home, shown: Flow, **answers: Any) -> Flow:
+    """Answer the flow that adds a meter once more."""
+    subentries = home.hass.config_entries.subentries
+    return await subentries.async_configure(shown["flow_id"], answers)
+
+
+@pytest.fixture
+async def bare(furnished: Home) -> ConfigEntry[Any]:
+    """Return the entry of a home without meters, whose statistics are known."""
+    furnished.import_rows(EXTERNAL, [])
+    return await async_finish(furnished, await async_to_meters(furnished), [])
+
+
+@pytest.mark.parametrize(
+    ("statistic_id", "name", "title"),
+    [
+        (CAR, {}, "Ev charger"),
+        (CAR, {"name": "  "}, "Ev charger"),
+        (CAR, {"name": " My car "}, "My car"),
+        (EXTERNAL, {}, "Meter"),
+        (EXTERNAL, {"name": "Boiler"}, "Boiler"),
+    ],
+)
+async def test_meter(
+    furnished: Home,
+    bare: ConfigEntry[Any],
+    freezer: FrozenDateTimeFactory,
+    statistic_id: str,
+    name: dict[str, str],
+    title: str,
+) -> None:
+    """A meter is added by its statistic, and the home is set up with it."""
+    flow = await _add_meter(
+        furnished, bare, statistic_id=statistic_id, flow="consumption", **name
+    )
+
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await furnished.async_settle()
+    [device] = furnished.simulator.account().devices
+    entity = er.async_get(furnished.hass).async_get(statistic_id)
+    source = statistic_id if entity is None else entity.id
+    home_id = await instance_id.async_get(furnished.hass)
+    assert device.reference_id == f"{home_id}_{source}"
+    hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    [meter] = bare.subentries.values()
+    assert meter.subentry_type == "meter"
+    assert meter.title == title
+    assert meter.unique_id == device.id
+    assert meter.data == {
+        "device_id": device.id,
+        "flow": "consumption",
+        "source": source,
+        "history_start": (hour - timedelta(days=365)).isoformat(),
+    }
+    assert [each.device_id for each in bare.runtime_data.meters] == [device.id]
+
+
+@pytest.mark.parametrize("statistic_id", ["sensor.unknown", "utility:water"])
+async def test_meter_that_is_no_energy(
+    furnished: Home, bare: ConfigEntry[Any], statistic_id: str
+) -> None:
+    """What counts no energy, or is not there at all, is refused."""
+    metadata = StatisticMetaData(
+        has_sum=True,
+        mean_type=StatisticMeanType.NONE,
+        name="Water",
+        source="utility",
+        statistic_id="utility:water",
+        unit_class="volume",
+        unit_of_measurement="m³",
+    )
+    async_add_external_statistics(furnished.hass, metadata, [])
+    answers = {"flow": "grid_import", "history": "none", "name": "Mine"}
+    flow = await _add_meter(furnished, bare, statistic_id=statistic_id, **answers)
+    assert flow["errors"] == {"statistic_id": "not_energy"}
+    assert suggested(flow) == {"statistic_id": statistic_id, **answers}
+
+    flow = await _add_meter_again(furnished, flow, statistic_id=IMPORT, **answers)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_meter_that_is_there(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """A statistic is one meter of a home."""
+    flow = await _add_meter(furnished, entry, statistic_id=CAR, flow="grid_import")
+
+    assert flow["type"] is FlowResultType.ABORT
+    assert flow["reason"] == "already_configured"
+    assert len(entry.subentries) == 4
+    assert len(list(furnished.simulator.account().devices)) == 4
+
+
+async def test_meter_of_a_home_that_is_not_set_up(
+    furnished: Home, entry: ConfigEntry[Any]
+) -> None:
+    """A meter needs a home that can reach Flatpeak."""
+    await furnished.hass.config_entries.async_unload(entry.entry_id)
+
+    flow = await furnished.hass.config_entries.subentries.async_init(
+        (entry.entry_id, "meter"), context={"source": SOURCE_USER}
+    )
+
+    assert flow["type"] is FlowResultType.ABORT
+    assert flow["reason"] == "entry_not_loaded"
+
+
+async def test_meter_trouble(furnished: Home, bare: ConfigEntry[Any]) -> None:
+    """What Flatpeak has against it is shown, and the next try may work."""
+    simulator = furnished.simulator
+    answers = {"statistic_id": CAR, "flow": "consumption", "history": "none"}
+    simulator.faults.next("POST /devices", Fault.RESET_AFTER)
+    flow = await _add_meter(furnished, bare, **answers)
+    assert flow["errors"] == {"base": "cannot_connect"}
+    simulator.expire_tokens()
+    account = simulator.account()
+    keys, account.api_keys = account.api_keys, frozenset()
+    flow = await _add_meter_again(furnished, flow, **answers)
+    assert flow["errors"] == {"base": "invalid_auth"}
+    account.api_keys = keys
+
+    flow = await _add_meter_again(furnished, flow, **answers)
+
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    assert len(list(account.devices)) == 1
