@@ -394,7 +394,7 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     await async_begun(hass)
     stored = json.loads(file.read_text())
     for meter_data in stored["data"]["meters"].values():
-        del meter_data["unpriced"], meter_data["days"]
+        del meter_data["unpriced"], meter_data["days"], meter_data["flow"]
     file.write_text(
         json.dumps(
             {
@@ -418,7 +418,7 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     assert journal.last_upload is None
     assert journal.repriced_on is None
     assert not journal.corrections_stopped
-    assert json.loads(file.read_text())["minor_version"] == 3
+    assert json.loads(file.read_text())["minor_version"] == 4
 
 
 async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -> None:
@@ -479,7 +479,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 3,
+        "minor_version": 4,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -506,6 +506,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                     ],
                     "unpriced": None,
                     "days": {},
+                    "flow": None,
                 }
             },
             "doubt": {

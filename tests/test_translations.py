@@ -139,7 +139,7 @@ def test_steps() -> None:
     assert set(WORDS["config"]["step"]) == _steps(config_flow.FlatpeakConfigFlow)
     meter = WORDS["config_subentries"]["meter"]
     assert set(meter["step"]) == _steps(MeterSubentryFlow)
-    assert set(meter["initiate_flow"]) == {"user"}
+    assert set(meter["initiate_flow"]) == {"user", "reconfigure"}
     for step in (*WORDS["config"]["step"].values(), *meter["step"].values()):
         for part in (step, *step.get("sections", {}).values()):
             assert (

@@ -1,11 +1,13 @@
 """The Flatpeak integration: what the energy of a home really cost."""
 
+from collections.abc import Collection
 from typing import Final
 
 from homeassistant.const import CONF_API_KEY, Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
+from homeassistant.helpers.device_registry import DeviceEntry
 from homeassistant.helpers.typing import ConfigType
 
 from .api import FlatpeakClient
@@ -21,10 +23,11 @@ from .const import (
 )
 from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
 from .dashboard import async_unlink
-from .entity import async_create_home_device
+from .entity import async_create_home_device, async_remove_stale_devices, is_device_of
 from .issues import async_withdraw_issues
 from .journal import Journal
-from .meter import cost_statistic_ids
+from .meter import cost_statistic_ids, object_ids
+from .removal import async_offer_to_clear, async_withdraw_offers
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -45,6 +48,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> 
     await coordinator.async_config_entry_first_refresh()
     entry.runtime_data = coordinator
     async_create_home_device(coordinator)
+    async_remove_stale_devices(hass, entry)
+    async_withdraw_offers(hass, object_ids(entry))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     entry.async_on_unload(entry.add_update_listener(_async_update))
     coordinator.async_start()
@@ -99,18 +104,58 @@ async def async_remove_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) ->
     is added again goes on where it stopped.
     """
     async_withdraw_issues(hass, entry)
-    await _async_unlink(hass, entry)
+    location_id = entry.data[CONF_LOCATION_ID]
+    if device_ids := await _async_unlink(hass, entry):
+        async_offer_to_clear(
+            hass,
+            location_id,
+            entry.title,
+            location_id=location_id,
+            device_ids=device_ids,
+        )
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: FlatpeakConfigEntry, device: DeviceEntry
+) -> bool:
+    """Return whether the user may delete a device: not the home, nor any of its meters."""
+    return not is_device_of(entry, device)
 
 
 async def _async_update(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
     """Set the home up anew after a change of the entry or its meters."""
     if entry.runtime_data.links_dashboard and not entry.options[CONF_LINK_DASHBOARD]:
         await _async_unlink(hass, entry)
+    _async_see_removed_meters(hass, entry)
     await hass.config_entries.async_reload(entry.entry_id)
 
 
-async def _async_unlink(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
-    """Take the costs of all meters that a home ever had out of the dashboard."""
+@callback
+def _async_see_removed_meters(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
+    """Withdraw the repairs of meters that were removed, and offer to clear their costs."""
+    location_id = entry.data[CONF_LOCATION_ID]
+    kept = object_ids(entry)
+    for meter in entry.runtime_data.meters:
+        if meter.device_id in kept:
+            continue
+        async_withdraw_issues(hass, entry, about=meter.subentry_id)
+        async_offer_to_clear(
+            hass,
+            meter.device_id,
+            meter.name,
+            location_id=location_id,
+            device_ids=[meter.device_id],
+        )
+
+
+async def _async_unlink(
+    hass: HomeAssistant, entry: FlatpeakConfigEntry
+) -> Collection[str]:
+    """Take the costs of all meters that a home ever had out of the dashboard.
+
+    Returns their device ids.
+    """
     journal = Journal(hass, entry.data[CONF_LOCATION_ID])
     await journal.async_load()
     await async_unlink(hass, cost_statistic_ids(journal.meters))
+    return journal.meters

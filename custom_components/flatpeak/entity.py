@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from homeassistant.core import callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
-from .coordinator import FlatpeakCoordinator
-from .meter import Meter
+from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
+from .meter import Meter, object_ids
 
 MANUFACTURER: Final = "Flatpeak"
 
@@ -26,6 +26,20 @@ def async_create_home_device(coordinator: FlatpeakCoordinator) -> None:
         manufacturer=MANUFACTURER,
         name=entry.title,
     )
+
+
+@callback
+def async_remove_stale_devices(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
+    """Remove the devices of what a home no longer has, with their entities."""
+    registry = dr.async_get(hass)
+    for device in dr.async_entries_for_config_entry(registry, entry.entry_id):
+        if not is_device_of(entry, device):
+            registry.async_remove_device(device.id)
+
+
+def is_device_of(entry: FlatpeakConfigEntry, device: dr.DeviceEntry) -> bool:
+    """Return whether a device is the home, or one of its meters."""
+    return any((DOMAIN, each) in device.identifiers for each in object_ids(entry))
 
 
 class FlatpeakEntity(CoordinatorEntity[FlatpeakCoordinator]):

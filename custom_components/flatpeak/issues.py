@@ -43,10 +43,13 @@ def async_withdraw_issue(
 
 
 @callback
-def async_withdraw_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Withdraw all repairs of a home."""
+def async_withdraw_issues(
+    hass: HomeAssistant, entry: ConfigEntry, *, about: str | None = None
+) -> None:
+    """Withdraw all repairs of a home, or those that are about one thing."""
     for issue in async_issues(hass, entry):
-        ir.async_delete_issue(hass, DOMAIN, issue.issue_id)
+        if about in (None, (issue.data or {}).get("about")):
+            ir.async_delete_issue(hass, DOMAIN, issue.issue_id)
 
 
 @callback

@@ -21,7 +21,7 @@ from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval
 
 STORAGE_VERSION: Final = 1
-STORAGE_MINOR_VERSION: Final = 3
+STORAGE_MINOR_VERSION: Final = 4
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
@@ -200,6 +200,8 @@ class MeterJournal:
     wanted: datetime
     """The oldest beginning of history that was ever asked for."""
     fresh: Stretch
+    flow: str | None = None
+    """Which flow its records have; None where that was not noted."""
     history: Stretch | None = None
     refusals: list[Refusal] = field(default_factory=list)
     unpriced: Span | None = None
@@ -302,6 +304,7 @@ class MeterJournal:
         return {
             "wanted": _stamp(self.wanted),
             "fresh": self.fresh.as_dict(),
+            "flow": self.flow,
             "history": None if self.history is None else self.history.as_dict(),
             "refusals": [refusal.as_dict() for refusal in self.refusals],
             "unpriced": None if self.unpriced is None else self.unpriced.as_list(),
@@ -317,6 +320,7 @@ class MeterJournal:
         return cls(
             wanted=dt_util.utc_from_timestamp(data["wanted"]),
             fresh=Stretch.from_dict(data["fresh"]),
+            flow=data["flow"],
             history=None if history is None else Stretch.from_dict(history),
             refusals=[Refusal.from_dict(refusal) for refusal in data["refusals"]],
             unpriced=None
@@ -468,7 +472,7 @@ class _JournalStore(Store[dict[str, Any]]):
             "repriced_on": None,
         }
         meters = {
-            device_id: {"unpriced": None, "days": {}} | meter
+            device_id: {"unpriced": None, "days": {}, "flow": None} | meter
             for device_id, meter in old_data["meters"].items()
         }
         return data | old_data | {"meters": meters}

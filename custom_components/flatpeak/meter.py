@@ -126,6 +126,14 @@ def meters_of(entry: ConfigEntry) -> list[Meter]:
     ]
 
 
+def object_ids(entry: ConfigEntry) -> set[str]:
+    """Return the ids at Flatpeak of a home and its meters: each has a device."""
+    return {
+        entry.data[CONF_LOCATION_ID],
+        *(each.device_id for each in meters_of(entry)),
+    }
+
+
 def _meter(entry: ConfigEntry, subentry: ConfigSubentry) -> Meter:
     """Return the meter that a subentry describes."""
     start = subentry.data[CONF_HISTORY_START]

@@ -1,6 +1,7 @@
 """Fix flows of the repairs: each does one thing once the user has agreed."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Final, override
 
 from homeassistant.components.repairs import (
@@ -14,6 +15,7 @@ from homeassistant.core import HomeAssistant
 from .const import CONF_LINK_DASHBOARD
 from .coordinator import FlatpeakConfigEntry
 from .dashboard import async_link
+from .removal import COSTS_REMAIN, async_clear_left_costs
 
 
 class HomeRepairFlow(ConfirmRepairFlow):
@@ -60,6 +62,24 @@ class _NewCurrencyFlow(HomeRepairFlow):
         await self._entry.runtime_data.async_price_anew()
 
 
+class _ClearCostsFlow(ConfirmRepairFlow):
+    """Clears the costs of a home or meter that was removed."""
+
+    def __init__(self, data: Mapping[str, str | int | float | None]) -> None:
+        """Take what the offer is about."""
+        self._location_id = str(data["location_id"])
+        self._device_ids = str(data["device_ids"]).split()
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask whether to clear the costs, and clear them."""
+        if user_input is not None:
+            await async_clear_left_costs(self.hass, self._location_id, self._device_ids)
+        return await super().async_step_confirm(user_input)
+
+
 _FLOWS: Final[dict[str, type[HomeRepairFlow]]] = {
     "currency_changed": _NewCurrencyFlow,
     "dashboard_without_cost": _LinkDashboardFlow,
@@ -73,5 +93,7 @@ async def async_create_fix_flow(
 ) -> RepairsFlow:
     """Return the flow that mends an issue, which `async_raise_issue` has raised."""
     assert data is not None
+    if data["key"] == COSTS_REMAIN:
+        return _ClearCostsFlow(data)
     entry = hass.config_entries.async_get_known_entry(str(data["entry_id"]))
     return _FLOWS[str(data["key"])](entry)

@@ -121,6 +121,7 @@ class Uploader:
                 meter.device_id,
                 MeterJournal(wanted=start, fresh=Stretch.beginning(start)),
             )
+            known.flow = known.flow or meter.flow
             if known.history is None:
                 await self._async_begin_history(meter, known)
         await self._journal.async_save()

@@ -1,23 +1,29 @@
 """How a meter is added to a home."""
 
 from datetime import timedelta
+from math import fsum, isclose
 from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
+from custom_components.flatpeak.const import DOMAIN
 from homeassistant.components.recorder.models import (
     StatisticMeanType,
     StatisticMetaData,
 )
 from homeassistant.components.recorder.statistics import async_add_external_statistics
-from homeassistant.config_entries import SOURCE_USER, ConfigEntry
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, ConfigEntry
 from homeassistant.data_entry_flow import FlowResultType
-from homeassistant.helpers import entity_registry as er, instance_id
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    instance_id,
+)
 from homeassistant.util import dt as dt_util
 
 from ..home import CAR, IMPORT, Flow, Home
-from ..simulator import Fault
+from ..simulator import Direction, Fault
 from .steps import EXTERNAL, async_finish, async_to_meters, suggested
 
 
@@ -32,8 +38,8 @@ async def _add_meter(home: Home, entry: ConfigEntry[Any], **answers: Any) -> Flo
     return await subentries.async_configure(flow["flow_id"], answers)
 
 
-async def _add_meter_again(home: Home, shown: Flow, **answers: Any) -> Flow:
-    """Answer the flow that adds a meter once more."""
+async def _answer(home: Home, shown: Flow, **answers: Any) -> Flow:
+    """Answer a step of a meter's flow."""
     subentries = home.hass.config_entries.subentries
     return await subentries.async_configure(shown["flow_id"], answers)
 
@@ -109,7 +115,7 @@ async def test_meter_that_is_no_energy(
     assert flow["errors"] == {"statistic_id": "not_energy"}
     assert suggested(flow) == {"statistic_id": statistic_id, **answers}
 
-    flow = await _add_meter_again(furnished, flow, statistic_id=IMPORT, **answers)
+    flow = await _answer(furnished, flow, statistic_id=IMPORT, **answers)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -147,11 +153,128 @@ async def test_meter_trouble(furnished: Home, bare: ConfigEntry[Any]) -> None:
     simulator.expire_tokens()
     account = simulator.account()
     keys, account.api_keys = account.api_keys, frozenset()
-    flow = await _add_meter_again(furnished, flow, **answers)
+    flow = await _answer(furnished, flow, **answers)
     assert flow["errors"] == {"base": "invalid_auth"}
     account.api_keys = keys
 
-    flow = await _add_meter_again(furnished, flow, **answers)
+    flow = await _answer(furnished, flow, **answers)
 
     assert flow["type"] is FlowResultType.CREATE_ENTRY
     assert len(list(account.devices)) == 1
+
+
+async def _begin_to_change(home: Home, entry: ConfigEntry[Any], title: str) -> Flow:
+    """Begin to change a meter."""
+    [subentry_id] = [
+        each.subentry_id for each in entry.subentries.values() if each.title == title
+    ]
+    return await home.hass.config_entries.subentries.async_init(
+        (entry.entry_id, "meter"),
+        context={"source": SOURCE_RECONFIGURE, "subentry_id": subentry_id},
+    )
+
+
+async def test_new_name(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """A name changes the name, of the device too, and nothing else."""
+    before = [dict(each.data) for each in entry.subentries.values()]
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    assert flow["step_id"] == "reconfigure"
+    assert suggested(flow) == {"flow": "consumption", "name": "Ev charger"}
+
+    flow = await _answer(furnished, flow, flow="consumption", name=" My car ")
+
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    assert [each.title for each in entry.subentries.values()][3] == "My car"
+    assert [dict(each.data) for each in entry.subentries.values()] == before
+    car = entry.runtime_data.meters[3]
+    device = dr.async_get(furnished.hass).async_get_device_by_identifier(
+        (DOMAIN, car.device_id), entry.entry_id
+    )
+    assert device is not None
+    assert device.name == "My car"
+
+
+async def test_name_that_is_blank(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """Without a name the meter keeps the one it has."""
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+
+    await _answer(furnished, flow, flow="consumption", name=" ")
+
+    assert [each.title for each in entry.subentries.values()][3] == "Ev charger"
+
+
+async def test_new_flow(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """The meter begins anew: no device ever has records of two flows."""
+    simulator = furnished.simulator
+    old = entry.runtime_data.meters[3]
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    flow = await _answer(furnished, flow, flow="local_generation", name="Wind")
+    assert flow["step_id"] == "new_flow"
+    simulator.faults.next("POST /devices", Fault.SERVER_ERROR)
+    flow = await _answer(furnished, flow, history="everything")
+    assert flow["errors"] == {"base": "server_error"}
+    assert entry.runtime_data.meters[3] == old
+
+    flow = await _answer(furnished, flow, history="everything")
+
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    new = entry.runtime_data.meters[3]
+    assert (new.name, new.flow, new.source) == ("Wind", "local_generation", old.source)
+    assert new.subentry_id == old.subentry_id
+    assert new.history_start is None
+    assert entry.subentries[new.subentry_id].unique_id == new.device_id
+    assert not await furnished.async_miscounted(entry)
+    imported = simulator.truth(old.device_id, Direction.IMPORT).records()
+    assert isclose(fsum(each.energy for each in imported), 600)
+    assert not simulator.truth(old.device_id, Direction.LOCAL).records()
+    assert not simulator.truth(new.device_id, Direction.IMPORT).records()
+    registry = dr.async_get(furnished.hass)
+    devices = dr.async_entries_for_config_entry(registry, entry.entry_id)
+    assert {(DOMAIN, old.device_id)} not in [each.identifiers for each in devices]
+    assert len(devices) == 5
+
+
+async def test_flow_and_back(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """Who changes his mind goes on where he stopped."""
+    old = entry.runtime_data.meters[3]
+    submitted = furnished.simulator.requests.count("PUT /meters/interval")
+    for kind in ("grid_import", "consumption"):
+        flow = await _begin_to_change(furnished, entry, "Ev charger")
+        flow = await _answer(furnished, flow, flow=kind, name="Ev charger")
+        await _answer(furnished, flow, history="none")
+        await furnished.async_settle()
+
+    assert entry.runtime_data.meters[3].device_id == old.device_id
+    assert furnished.simulator.requests.count("PUT /meters/interval") == submitted
+    assert len(list(furnished.simulator.account().devices)) == 5
+
+
+async def test_meter_that_comes_back_with_another_flow(
+    furnished: Home, entry: ConfigEntry[Any]
+) -> None:
+    """A meter that is removed and added with another flow is another device."""
+    old = entry.runtime_data.meters[3]
+    furnished.hass.config_entries.async_remove_subentry(entry, old.subentry_id)
+    await furnished.async_settle()
+
+    flow = await _add_meter(
+        furnished, entry, statistic_id=CAR, flow="local_generation", history="30_days"
+    )
+
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await furnished.async_settle()
+    assert entry.runtime_data.meters[3].device_id != old.device_id
+    assert not await furnished.async_miscounted(entry)
+
+
+async def test_change_of_a_home_that_is_not_set_up(
+    furnished: Home, entry: ConfigEntry[Any]
+) -> None:
+    """A meter is changed in a home that can reach Flatpeak."""
+    await furnished.hass.config_entries.async_unload(entry.entry_id)
+
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+
+    assert flow["reason"] == "entry_not_loaded"

@@ -7,8 +7,8 @@ from typing import Any, Final
 import voluptuous as vol
 
 from homeassistant.config_entries import (
-    ConfigEntry,
     ConfigEntryState,
+    ConfigSubentry,
     ConfigSubentryData,
     ConfigSubentryFlow,
     SubentryFlowResult,
@@ -24,7 +24,7 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.util import dt as dt_util
 
-from ..api import FlatpeakClient, FlatpeakError
+from ..api import Device, FlatpeakClient, FlatpeakError
 from ..const import (
     CONF_DEVICE_ID,
     CONF_FLOW,
@@ -34,7 +34,9 @@ from ..const import (
     CONF_STATISTIC_ID,
     SUBENTRY_TYPE_METER,
 )
+from ..coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
 from ..intervals import floor_hour
+from ..journal import Journal
 from ..meter import Flow, async_source_of
 from ..statistics import async_energy_statistics
 from .forms import (
@@ -52,20 +54,35 @@ _HISTORY_LENGTHS: Final = {
     HISTORY_1_YEAR: timedelta(days=365),
 }
 
+_FLOW_SELECTOR: Final = SelectSelector(
+    SelectSelectorConfig(options=list(Flow), translation_key=CONF_FLOW)
+)
+
 _METER_SCHEMA: Final = vol.Schema(
     {
         vol.Required(CONF_STATISTIC_ID): StatisticSelector(),
-        vol.Required(CONF_FLOW, default=Flow.CONSUMPTION): SelectSelector(
-            SelectSelectorConfig(options=list(Flow), translation_key=CONF_FLOW)
-        ),
+        vol.Required(CONF_FLOW, default=Flow.CONSUMPTION): _FLOW_SELECTOR,
         vol.Optional(CONF_NAME): TextSelector(),
         vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): HISTORY_SELECTOR,
     }
 )
 
+_CHANGED_METER_SCHEMA: Final = vol.Schema(
+    {
+        vol.Required(CONF_FLOW): _FLOW_SELECTOR,
+        vol.Required(CONF_NAME): TextSelector(),
+    }
+)
+
+_NEW_FLOW_SCHEMA: Final = vol.Schema(
+    {vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): HISTORY_SELECTOR}
+)
+
 
 class MeterSubentryFlow(ConfigSubentryFlow):
-    """Adds a meter to a home."""
+    """Adds a meter to a home, or changes one."""
+
+    _changed: Mapping[str, Any]
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -77,6 +94,9 @@ class MeterSubentryFlow(ConfigSubentryFlow):
         failure = FormFailure()
         if user_input is not None:
             statistic_id = user_input[CONF_STATISTIC_ID]
+            source = async_source_of(self.hass, statistic_id)
+            if any(meter.source == source for meter in entry.runtime_data.meters):
+                return self.async_abort(reason="already_configured")
             names = await async_energy_statistics(self.hass, [statistic_id])
             if statistic_id not in names:
                 failure = FormFailure(errors={CONF_STATISTIC_ID: "not_energy"})
@@ -93,13 +113,14 @@ class MeterSubentryFlow(ConfigSubentryFlow):
         )
 
     async def _async_create(
-        self, entry: ConfigEntry, name: str, user_input: Mapping[str, Any]
+        self, entry: FlatpeakConfigEntry, name: str, user_input: Mapping[str, Any]
     ) -> SubentryFlowResult:
         """Add the meter to the home."""
         meter = await async_new_meter(
             self.hass,
             entry.runtime_data.client,
-            statistic_id=user_input[CONF_STATISTIC_ID],
+            entry.runtime_data.journal,
+            source=async_source_of(self.hass, user_input[CONF_STATISTIC_ID]),
             flow=Flow(user_input[CONF_FLOW]),
             name=name,
             history=user_input[CONF_HISTORY],
@@ -108,21 +129,85 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             title=meter["title"], data=meter["data"], unique_id=meter["unique_id"]
         )
 
+    async def async_step_reconfigure(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask for another name or flow of the meter."""
+        entry, meter = self._get_entry(), self._get_reconfigure_subentry()
+        if entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        if user_input is None:
+            user_input = {CONF_FLOW: meter.data[CONF_FLOW], CONF_NAME: meter.title}
+        else:
+            self._changed = user_input
+            if user_input[CONF_FLOW] != meter.data[CONF_FLOW]:
+                return await self.async_step_new_flow()
+            return self.async_update_and_abort(entry, meter, title=self._name(meter))
+        return self.async_show_form(
+            step_id="reconfigure",
+            data_schema=self.add_suggested_values_to_schema(
+                _CHANGED_METER_SCHEMA, user_input
+            ),
+        )
+
+    def _name(self, meter: ConfigSubentry) -> str:
+        """Return the name that the meter is given, or keeps."""
+        name: str = self._changed[CONF_NAME]
+        return name.strip() or meter.title
+
+    async def async_step_new_flow(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Say what another flow means, and begin anew with it."""
+        failure = FormFailure()
+        if user_input is not None:
+            try:
+                return await self._async_change_flow(user_input[CONF_HISTORY])
+            except FlatpeakError as err:
+                failure = FormFailure.of(err)
+        return self.async_show_form(
+            step_id="new_flow",
+            data_schema=self.add_suggested_values_to_schema(
+                _NEW_FLOW_SCHEMA, user_input
+            ),
+            **failure.as_form(),
+        )
+
+    async def _async_change_flow(self, history: str) -> SubentryFlowResult:
+        """Let the meter be the device of its source that has the other flow."""
+        entry, meter = self._get_entry(), self._get_reconfigure_subentry()
+        coordinator: FlatpeakCoordinator = entry.runtime_data
+        changed = await async_new_meter(
+            self.hass,
+            coordinator.client,
+            coordinator.journal,
+            source=meter.data[CONF_SOURCE],
+            flow=Flow(self._changed[CONF_FLOW]),
+            name=self._name(meter),
+            history=history,
+        )
+        return self.async_update_and_abort(
+            entry,
+            meter,
+            title=changed["title"],
+            data_updates=changed["data"],
+            unique_id=changed["unique_id"],
+        )
+
 
 async def async_new_meter(
     hass: HomeAssistant,
     client: FlatpeakClient,
+    journal: Journal,
     *,
-    statistic_id: str,
+    source: str,
     flow: Flow,
     name: str,
     history: str,
 ) -> ConfigSubentryData:
     """Return a meter, whose device is created at Flatpeak only where it is not yet."""
-    source = async_source_of(hass, statistic_id)
     reference_id = f"{await instance_id.async_get(hass)}_{source}"
-    devices = await client.list_devices(reference_id)
-    device = devices[0] if devices else await client.create_device(reference_id)
+    device = await _async_device(client, journal, reference_id, flow)
     start = _history_start(history, dt_util.utcnow())
     return ConfigSubentryData(
         subentry_type=SUBENTRY_TYPE_METER,
@@ -135,6 +220,27 @@ async def async_new_meter(
             CONF_HISTORY_START: None if start is None else start.isoformat(),
         },
     )
+
+
+async def _async_device(
+    client: FlatpeakClient, journal: Journal, reference_id: str, flow: Flow
+) -> Device:
+    """Return the device of a source.
+
+    The records of a device have one flow for ever: costs are reported by flow, and no
+    record can be taken back. So another flow of a source is another device.
+    """
+    device = await _async_device_of(client, reference_id)
+    known = journal.meters.get(device.device_id)
+    if known is None or known.flow in (None, flow):
+        return device
+    return await _async_device_of(client, f"{reference_id}_{flow}")
+
+
+async def _async_device_of(client: FlatpeakClient, reference_id: str) -> Device:
+    """Return the device with a reference, and create it where there is none."""
+    devices = await client.list_devices(reference_id)
+    return devices[0] if devices else await client.create_device(reference_id)
 
 
 def _history_start(history: str, now: datetime) -> datetime | None:

@@ -10,6 +10,8 @@ from homeassistant.helpers import instance_id
 from ..api import FlatpeakError, Location
 from ..const import CONF_HISTORY, CONF_LINK_DASHBOARD, CONF_LOCATION_ID
 from ..dashboard import DashboardSource, async_sources
+from ..journal import Journal
+from ..meter import async_source_of
 from .account import ACCOUNT_SCHEMA, client_of, credentials_of, hand_over
 from .address import ADDRESS_SCHEMA, CONF_COUNTRY_CODE, address_of, check_address
 from .forms import CONF_METERS, CONF_SERVER, FormFailure
@@ -146,11 +148,14 @@ class SetUpSteps(TariffSteps):
         user_input: Mapping[str, Any],
     ) -> ConfigFlowResult:
         """Create the home with the chosen meters."""
+        journal = Journal(self.hass, self._location_id)
+        await journal.async_load()
         meters = [
             await async_new_meter(
                 self.hass,
                 self._client,
-                statistic_id=source.statistic_id,
+                journal,
+                source=async_source_of(self.hass, source.statistic_id),
                 flow=source.flow,
                 name=names[source.statistic_id],
                 history=user_input[CONF_HISTORY],
