@@ -338,7 +338,9 @@ CHECKS: Final[dict[str, Callable[[], bool]]] = {
     "unique-config-entry": lambda: bool(
         _called("async_set_unique_id") & _called("_abort_if_unique_id_configured")
     ),
-    "action-exceptions": lambda: _translates_exceptions("services.py", "failure.py"),
+    "action-exceptions": lambda: _translates_exceptions(
+        "services/subject.py", "failure.py"
+    ),
     "docs-configuration-parameters": lambda: all(
         label in _docs() for step in _steps(WORDS["options"]) for label in _labels(step)
     ),

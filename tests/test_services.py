@@ -134,7 +134,7 @@ async def test_a_window_over_new_year(priced: PricedHome) -> None:
 @pytest.mark.parametrize(
     ("data", "key"),
     [
-        ({"device_id": "nobody"}, "device_not_found"),
+        ({"device_id": "nobody"}, "service_device_not_found"),
         ({"end": "2026-11-22 00:00:00"}, "end_before_start"),
         ({"end": "2026-11-21 00:00:00"}, "end_before_start"),
         ({"start": "2026-12-22 00:00:00"}, "end_before_start"),

@@ -1,4 +1,4 @@
-"""Actions: what a home asks of Flatpeak beyond its hourly cycle."""
+"""The action that tells what energy cost."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,29 +15,22 @@ from homeassistant.core import (
     SupportsResponse,
     callback,
 )
-from homeassistant.exceptions import ServiceValidationError
-from homeassistant.helpers import (
-    config_validation as cv,
-    device_registry as dr,
-    service,
-)
+from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonObjectType
 
-from .api import Aggregation, CostReport, CostRow, FlatpeakError, TariffDirection
-from .const import DOMAIN
-from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
-from .costs import WH_PER_KWH
-from .days import days_later, midnight, with_offset_of
-from .failure import action_failure
-from .patience import async_patience
+from ..api import Aggregation, CostReport, CostRow, FlatpeakError, TariffDirection
+from ..const import DOMAIN
+from ..costs import WH_PER_KWH
+from ..days import days_later, midnight, with_offset_of
+from ..failure import action_failure
+from ..patience import async_patience
+from .subject import ATTR_END, ATTR_START, Subject, async_subject, mistake
 
 SERVICE_GET_COSTS: Final = "get_costs"
 
 ATTR_AGGREGATION: Final = "aggregation"
 ATTR_DIRECTION: Final = "direction"
-ATTR_END: Final = "end"
-ATTR_START: Final = "start"
 
 # Flatpeak answers for at most 90 days (flatpeak-api.md, section 8): 89 local days
 # may have an hour more, two months have at most 62 days.
@@ -68,8 +61,8 @@ _GET_COSTS_SCHEMA: Final = vol.Schema(
 
 
 @callback
-def async_setup_services(hass: HomeAssistant) -> None:
-    """Register the actions."""
+def async_setup(hass: HomeAssistant) -> None:
+    """Register the action."""
     hass.services.async_register(
         DOMAIN,
         SERVICE_GET_COSTS,
@@ -80,27 +73,10 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Subject:
-    """The home or the meter that an action is about."""
-
-    coordinator: FlatpeakCoordinator
-    object_id: str
-    """The id of its location or device at Flatpeak."""
-
-    @property
-    def direction(self) -> TariffDirection:
-        """Return which prices apply to it, those of import for the home."""
-        for meter in self.coordinator.meters:
-            if meter.device_id == self.object_id:
-                return meter.flow.tariff_direction
-        return TariffDirection.IMPORT
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class _Question:
     """What costs are asked for, over any time."""
 
-    subject: _Subject
+    subject: Subject
     direction: TariffDirection
     aggregation: Aggregation | None
     start: datetime
@@ -141,7 +117,7 @@ class _Question:
         zone = self.subject.coordinator.zone
         currencies = {report.currency for report in reports}
         if len(currencies) > 1:
-            raise _mistake("currencies_differ")
+            raise mistake("currencies_differ")
         return {
             "currency": currencies.pop(),
             "time_zone": str(zone),
@@ -170,7 +146,7 @@ async def _async_get_costs(call: ServiceCall) -> ServiceResponse:
 
 def _question(call: ServiceCall) -> _Question:
     """Return what an action asks, raise ServiceValidationError for nonsense."""
-    subject = _subject(call.hass, call.data[ATTR_DEVICE_ID])
+    subject = async_subject(call.hass, call.data[ATTR_DEVICE_ID])
     zone = subject.coordinator.zone
     start, end = (
         dt_util.as_utc(call.data.get(name, dt_util.utcnow())).astimezone(zone)
@@ -187,27 +163,10 @@ def _question(call: ServiceCall) -> _Question:
     # Instants of one zone would be compared by their wall clocks.
     length = dt_util.as_utc(end) - dt_util.as_utc(start)
     if length <= timedelta():
-        raise _mistake("end_before_start")
+        raise mistake("end_before_start")
     if question.aggregation is None and length > MAX_WINDOW:
-        raise _mistake("window_too_long")
+        raise mistake("window_too_long")
     return question
-
-
-def _subject(hass: HomeAssistant, device_id: str) -> _Subject:
-    """Return the home or the meter that a device stands for."""
-    device = dr.async_get(hass).async_get(device_id)
-    if device is None:
-        raise _mistake("device_not_found")
-    entry: FlatpeakConfigEntry = service.async_get_config_entry(
-        hass, DOMAIN, device.config_entry_id
-    )
-    (object_id,) = (value for domain, value in device.identifiers if domain == DOMAIN)
-    return _Subject(coordinator=entry.runtime_data, object_id=object_id)
-
-
-def _mistake(key: str) -> ServiceValidationError:
-    """Return what the user did wrong."""
-    return ServiceValidationError(translation_domain=DOMAIN, translation_key=key)
 
 
 def _months_later(day: datetime, months: int) -> datetime:
