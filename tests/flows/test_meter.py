@@ -111,7 +111,9 @@ async def test_meter_that_is_no_energy(
     )
     async_add_external_statistics(furnished.hass, metadata, [])
     answers = {"flow": "grid_import", "history": "none", "name": "Mine"}
-    flow = await _add_meter(furnished, bare, statistic_id=statistic_id, **answers)
+    flow = await _add_meter(furnished, bare, **answers)
+    assert flow["errors"] == {"statistic_id": "not_energy"}
+    flow = await _answer(furnished, flow, statistic_id=statistic_id, **answers)
     assert flow["errors"] == {"statistic_id": "not_energy"}
     assert suggested(flow) == {"statistic_id": statistic_id, **answers}
 

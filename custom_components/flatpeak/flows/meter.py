@@ -58,9 +58,11 @@ _FLOW_SELECTOR: Final = SelectSelector(
     SelectSelectorConfig(options=list(Flow), translation_key=CONF_FLOW)
 )
 
+# The frontend cannot show a required statistic: it knows no value to begin with. That
+# one was chosen is checked by the step.
 _METER_SCHEMA: Final = vol.Schema(
     {
-        vol.Required(CONF_STATISTIC_ID): StatisticSelector(),
+        vol.Optional(CONF_STATISTIC_ID): StatisticSelector(),
         vol.Required(CONF_FLOW, default=Flow.CONSUMPTION): _FLOW_SELECTOR,
         vol.Optional(CONF_NAME): TextSelector(),
         vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): HISTORY_SELECTOR,
@@ -93,7 +95,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             return self.async_abort(reason="entry_not_loaded")
         failure = FormFailure()
         if user_input is not None:
-            statistic_id = user_input[CONF_STATISTIC_ID]
+            statistic_id = user_input.get(CONF_STATISTIC_ID, "")
             source = async_source_of(self.hass, statistic_id)
             if any(meter.source == source for meter in entry.runtime_data.meters):
                 return self.async_abort(reason="already_configured")
