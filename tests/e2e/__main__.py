@@ -13,6 +13,7 @@ from typing import Final
 from .chaos import KILLS, check_chaos
 from .check import check
 from .demo import Demo, Progress, running_demo
+from .flows import check_flows
 from .home_assistant import PASSWORD, USER
 from .process import DemoError
 from .settle import check_settlement
@@ -67,6 +68,11 @@ def parse_arguments() -> Namespace:
         help="check also that a month at new prices is followed by the night after, and the device dashboard",
     )
     parser.add_argument(
+        "--flows",
+        action="store_true",
+        help="walk also through every flow of the home in the browser",
+    )
+    parser.add_argument(
         "--screenshots",
         type=Path,
         metavar="DIR",
@@ -81,8 +87,8 @@ def parse_arguments() -> Namespace:
         help=f"kill Home Assistant {KILLS} times (kill -9) at random moments of the year's upload, compare what Flatpeak has then, stop",
     )
     arguments = parser.parse_args()
-    if arguments.settle and not arguments.check:
-        parser.error("--settle goes with --check")
+    if (arguments.settle or arguments.flows) and not arguments.check:
+        parser.error("--settle and --flows go with --check")
     if arguments.chaos is not None and arguments.check:
         parser.error("--chaos goes without --check")
     return arguments
@@ -130,7 +136,9 @@ async def use(demo: Demo, arguments: Namespace, directory: Path, say: Progress) 
     screenshots = arguments.screenshots or directory / "screenshots"
     if not await check(demo, screenshots, say):
         return False
-    return not arguments.settle or await check_settlement(demo, screenshots, say)
+    if arguments.settle and not await check_settlement(demo, screenshots, say):
+        return False
+    return not arguments.flows or await check_flows(demo, screenshots, say)
 
 
 def end_on_signals() -> None:

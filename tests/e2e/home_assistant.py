@@ -15,6 +15,7 @@ from .process import LOOPBACK, POLL_SECONDS, DemoError, Program
 
 USER: Final = "demo"
 PASSWORD: Final = "demo"
+LOAD_SECONDS: Final = 60
 
 
 class HomeAssistant:
@@ -160,6 +161,16 @@ class HomeAssistant:
             "config_entries/get", domain=domain
         )
         return entries
+
+    async def until_loaded(self, entry_id: str) -> None:
+        """Wait until a config entry is set up, which it is within a minute."""
+        async with asyncio.timeout(LOAD_SECONDS):
+            while "loaded" not in {
+                each["state"]
+                for each in await self.call("config_entries/get")
+                if each["entry_id"] == entry_id
+            }:
+                await asyncio.sleep(POLL_SECONDS)
 
     async def hourly_change(
         self, statistic_ids: list[str], start: datetime, units: dict[str, str]

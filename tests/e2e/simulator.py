@@ -85,6 +85,12 @@ class SimulatorClient:
         """Change how it behaves."""
         await self._send("PATCH", "settings", settings)
 
+    async def take_keys(self, *keys: str) -> None:
+        """Take these keys for the account and no others, and no token of before."""
+        await self._send("PATCH", f"accounts/{ACCOUNT_ID}", {"api_keys": keys})
+        expire = {"route": "GET /locations/{id}", "kind": "EXPIRE_TOKEN"}
+        await self._send("POST", "faults", expire)
+
     async def slow_down(self, seconds: float) -> None:
         """Let it process every request at once, and answer late."""
         slow = {"kind": "SLOW", "seconds": seconds, "rate": 1}

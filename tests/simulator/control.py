@@ -119,11 +119,12 @@ async def change_settings(request: web.Request) -> web.Response:
 
 
 async def change_account(request: web.Request) -> web.Response:
-    """Disable or enable an account, or its local direction."""
+    """Disable or enable an account, or its local direction; give it other keys."""
     account = request.app[STATE].accounts[request.match_info["account_id"]]
     body = await request.json()
     account.disabled = body.get("disabled", account.disabled)
     account.local_enabled = body.get("local_enabled", account.local_enabled)
+    account.api_keys = frozenset(body.get("api_keys", account.api_keys))
     return _json({"disabled": account.disabled, "local_enabled": account.local_enabled})
 
 

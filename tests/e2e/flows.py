@@ -1,0 +1,201 @@
+"""Every flow of a home that is set up, as a person walks through it in the browser."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.async_api import Error, Locator, Page, expect
+
+from .browser import open_page, running_browser, take_screenshot
+from .check import is_all_well
+from .demo import EV_CHARGER, GRID_IMPORT, HEAT_PUMP, Demo, Progress
+from .finding import Finding
+from .simulator import API_KEY
+
+NEW_KEY: Final = "sk_test_another"
+CHANGED: Final = "Reconfiguration was successful"
+HEIGHT: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """A person before the page of the integration."""
+
+    demo: Demo
+    page: Page
+    screenshots: Path
+
+    @property
+    def dialog(self) -> Locator:
+        """Return the dialog of a flow."""
+        return self.page.locator("dialog-data-entry-flow")
+
+    @property
+    def home(self) -> Locator:
+        """Return the part of the page that is about the home."""
+        return self.page.locator("ha-config-entry-row")
+
+    async def begin(self) -> None:
+        """Open the page of the integration."""
+        config = f"{self.demo.home_assistant.url}/config"
+        await open_page(
+            self.page, f"{config}/integrations/integration/flatpeak", GRID_IMPORT.name
+        )
+
+    async def reconfigure(self, what: str) -> None:
+        """Begin to change the home."""
+        await self.home.get_by_role("button", name="Menu").first.click()
+        await self.page.get_by_role("menuitem", name="Reconfigure").click()
+        await self.see("Change this home")
+        await self.dialog.get_by_text(what, exact=True).click()
+
+    async def see(self, title: str) -> None:
+        """Wait for a step, and take a screenshot of it."""
+        await expect(self.dialog.get_by_text(title).first).to_be_visible()
+        name = title.lower().strip("?!").replace(" ", "-")
+        path = self.screenshots / f"flow-{name}.png"
+        await take_screenshot(self.page, path, height=HEIGHT)
+
+    async def fill(self, name: str, text: str) -> None:
+        """Fill in a field of a step."""
+        await self.dialog.locator(f'input[name="{name}"]').fill(text)
+
+    async def submit(self, then: str) -> None:
+        """Submit a step, and see what comes then."""
+        await self.dialog.get_by_role("button", name="Submit").click()
+        await self.see(then)
+
+
+async def change_key(walk: Walk) -> None:
+    """Give the home another key."""
+    await walk.demo.simulator.take_keys(API_KEY, NEW_KEY)
+    await walk.reconfigure("API key and servers")
+    await walk.see("API key and servers")
+    await walk.fill("api_key", "sk_test_wrong")
+    await walk.submit("Flatpeak refused this account ID and API key")
+    await walk.fill("api_key", NEW_KEY)
+    await walk.submit(CHANGED)
+
+
+async def change_address(walk: Walk) -> None:
+    """Give the home another address."""
+    await walk.reconfigure("Address")
+    await walk.see("Where is this home now?")
+    await walk.fill("address_line1", "Münsterplatz 1")
+    await walk.submit(CHANGED)
+
+
+async def change_tariff(walk: Walk) -> None:
+    """Give the home market prices, which it has already."""
+    await walk.reconfigure("Tariff")
+    await walk.see("Where are the prices to come from?")
+    await walk.submit(CHANGED)
+
+
+async def change_options(walk: Walk) -> None:
+    """Look at the options, and leave them as they are."""
+    await walk.home.get_by_role("button", name="Configure").first.click()
+    await walk.see("Options of the home")
+    await walk.submit("Options successfully saved.")
+
+
+async def add_meter(walk: Walk) -> None:
+    """Add a meter again that was removed."""
+    [subentry_id] = [
+        each["subentry_id"]
+        for each in await subentries(walk)
+        if each["title"] == HEAT_PUMP.name
+    ]
+    await walk.demo.home_assistant.call(
+        "config_entries/subentries/delete",
+        entry_id=walk.demo.entry_id,
+        subentry_id=subentry_id,
+    )
+    await expect(walk.home.get_by_text(HEAT_PUMP.name)).to_have_count(0)
+    await walk.page.get_by_role("button", name="Add meter").click()
+    await walk.see("Add a meter")
+    await walk.dialog.locator("ha-statistic-picker").click()
+    await walk.page.get_by_role("option", name=HEAT_PUMP.name).click()
+    await walk.submit("Success")
+    await require_title(walk, HEAT_PUMP.name)
+
+
+async def change_meter(walk: Walk) -> None:
+    """Give a meter another name and its own again, and see what another flow would mean."""
+    await begin_to_change(walk, EV_CHARGER.name)
+    await walk.see("Change the meter")
+    await walk.dialog.get_by_text("Grid import", exact=True).click()
+    await walk.submit("Begin anew with another kind of energy?")
+    for before, after in ((EV_CHARGER.name, "My car"), ("My car", EV_CHARGER.name)):
+        await walk.begin()
+        await begin_to_change(walk, before)
+        await walk.fill("name", after)
+        await walk.submit(CHANGED)
+        await require_title(walk, after)
+
+
+async def begin_to_change(walk: Walk, name: str) -> None:
+    """Begin to change a meter."""
+    meter = walk.home.locator("ha-config-sub-entry-row").filter(has_text=name)
+    await meter.get_by_role("button", name="Change meter").click()
+
+
+async def renew_key(walk: Walk) -> None:
+    """Give the home a new key after Flatpeak has refused the one it had."""
+    await walk.demo.simulator.take_keys(API_KEY)
+    await walk.demo.home_assistant.post(
+        f"/api/config/config_entries/entry/{walk.demo.entry_id}/reload", {}
+    )
+    await walk.page.reload()
+    await walk.page.get_by_role("button", name="Reconfigure").click()
+    await walk.see("Flatpeak refused the API key")
+    await walk.fill("api_key", API_KEY)
+    await walk.submit("Re-authentication was successful")
+
+
+FLOWS: Final[tuple[Callable[[Walk], Awaitable[None]], ...]] = (
+    change_key,
+    change_address,
+    change_tariff,
+    change_options,
+    add_meter,
+    change_meter,
+    renew_key,
+)
+
+
+async def subentries(walk: Walk) -> list[dict[str, Any]]:
+    """Return the meters of the home."""
+    found: list[dict[str, Any]] = await walk.demo.home_assistant.call(
+        "config_entries/subentries/list", entry_id=walk.demo.entry_id
+    )
+    return found
+
+
+async def require_title(walk: Walk, title: str) -> None:
+    """Make sure that the home has a meter of a name."""
+    assert title in [each["title"] for each in await subentries(walk)]
+
+
+async def check_flows(demo: Demo, screenshots: Path, say: Progress) -> bool:
+    """Check every flow, return whether all of them end well."""
+    say("A person goes through the flows.")
+    return is_all_well([await walk_through_flows(demo, screenshots)])
+
+
+async def walk_through_flows(demo: Demo, screenshots: Path) -> Finding:
+    """Walk through every flow, and see that the home is set up after each."""
+    finding = Finding(title="Every flow ends well in the browser", compared="flows")
+    async with running_browser(demo.home_assistant) as context:
+        walk = Walk(demo=demo, page=await context.new_page(), screenshots=screenshots)
+        for flow in FLOWS:
+            finding.count += 1
+            try:
+                await walk.begin()
+                await flow(walk)
+                await demo.home_assistant.until_loaded(demo.entry_id)
+            except (AssertionError, Error, TimeoutError) as error:
+                what = str(error).partition("\n\n")[0]
+                finding.complaints.append(f"{flow.__name__}: {what}")
+    return finding
