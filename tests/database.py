@@ -34,7 +34,7 @@ class ServerError(Exception):
 @contextmanager
 def running_server(name: str) -> Generator[str]:
     """Run a server for as long as the context lasts, return the URL of a database to make on it."""
-    url = SERVERS[name].set(port=_free_port())
+    url = SERVERS[name].set(port=free_port())
     with (
         TemporaryFile() as log,
         Popen(
@@ -52,7 +52,7 @@ def running_server(name: str) -> Generator[str]:
         yield str(url.set(database="home_assistant"))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """Return a port of loopback that is free."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))

@@ -1,5 +1,6 @@
 """The simulated Flatpeak as a process of its own, and what it is asked beside the API."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -34,6 +35,26 @@ class Record:
             end=datetime.fromisoformat(raw["end"]),
             energy_wh=raw["energy"],
             cost=raw.get("reported_cost"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """What Flatpeak was asked since it forgot everything."""
+
+    requests: Counter[str]
+    """By route."""
+    body_bytes: Counter[str]
+    """What each route was sent."""
+    records: int
+    """How many records it has accepted."""
+
+    def since(self, before: Traffic) -> Traffic:
+        """Return what came after an earlier moment."""
+        return Traffic(
+            requests=self.requests - before.requests,
+            body_bytes=self.body_bytes - before.body_bytes,
+            records=self.records - before.records,
         )
 
 
@@ -100,20 +121,34 @@ class SimulatorClient:
         """Let nothing go wrong any more."""
         await self._send("DELETE", "faults")
 
+    async def reset(self) -> None:
+        """Let it forget all homes."""
+        await self._send("POST", "reset", {})
+
     async def violations(self) -> dict[str, int]:
         """Return what a client did wrong, and how often."""
         counts: dict[str, int] = (await self._get("violations"))["counts"]
         return counts
 
+    async def traffic(self) -> Traffic:
+        """Return what it has answered."""
+        answer = await self._get("requests")
+        requests: Counter[str] = Counter()
+        for each in answer["requests"]:
+            requests[each["route"]] += each["count"]
+        return Traffic(
+            requests=requests,
+            body_bytes=Counter(answer["body_bytes"]),
+            records=sum(each.get("accepted", 0) for each in answer["records"].values()),
+        )
+
     async def request_count(self) -> int:
         """Return how many requests it has answered."""
-        requests = (await self._get("requests"))["requests"]
-        return sum(each["count"] for each in requests)
+        return sum((await self.traffic()).requests.values())
 
     async def accepted_count(self) -> int:
         """Return how many records it has taken, repeated ones too."""
-        accounts = (await self._get("requests"))["records"].values()
-        return sum(counts.get("accepted", 0) for counts in accounts)
+        return (await self.traffic()).records
 
     async def _get(self, path: str) -> Any:
         """Ask the simulator itself."""

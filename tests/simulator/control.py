@@ -185,7 +185,7 @@ async def get_violations(request: web.Request) -> web.Response:
 
 
 async def get_requests(request: web.Request) -> web.Response:
-    """Tell how often each route was answered with each status, and what became of records."""
+    """Tell how often each route was answered with each status and what it was sent, and what became of records."""
     state = request.app[STATE]
     counts = [
         {"route": route, "status": status, "count": count}
@@ -193,7 +193,12 @@ async def get_requests(request: web.Request) -> web.Response:
     ]
     records = {account.id: account.meters.counts for account in state.accounts.values()}
     return _json(
-        {"requests": counts, "records": records, "faults": state.faults.injected}
+        {
+            "requests": counts,
+            "body_bytes": state.requests.body_bytes,
+            "records": records,
+            "faults": state.faults.injected,
+        }
     )
 
 

@@ -16,6 +16,7 @@ class Entry(NamedTuple):
     time: datetime
     route: str
     status: int
+    body_bytes: int
 
 
 class RequestLog:
@@ -24,6 +25,8 @@ class RequestLog:
     def __init__(self, violations: Violations) -> None:
         """Begin with none."""
         self.counts: Counter[tuple[str, int]] = Counter()
+        self.body_bytes: Counter[str] = Counter()
+        """How much each route was sent."""
         self.latest: deque[Entry] = deque(maxlen=KEPT)
         self._violations = violations
         self._not_before: dict[str, tuple[datetime, Violation]] = {}
@@ -42,6 +45,7 @@ class RequestLog:
     ) -> None:
         """Note the answer to a request and how long it may not be repeated."""
         self.counts[entry.route, entry.status] += 1
+        self.body_bytes[entry.route] += entry.body_bytes
         self.latest.append(entry)
         if entry.status == 422:
             until = entry.time + PATIENCE
@@ -61,5 +65,6 @@ class RequestLog:
     def clear(self) -> None:
         """Forget all."""
         self.counts.clear()
+        self.body_bytes.clear()
         self.latest.clear()
         self._not_before.clear()

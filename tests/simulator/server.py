@@ -83,7 +83,7 @@ async def log_requests(request: web.Request, handler: Process) -> web.StreamResp
     response = await handler(request)
     retry_after = response.headers.get("Retry-After")
     state.requests.answered(
-        Entry(state.now(), _route(request), response.status),
+        Entry(state.now(), _route(request), response.status, len(await request.read())),
         sameness,
         float(retry_after) if retry_after else None,
     )

@@ -29,6 +29,17 @@ async def test_requests_are_counted(api: Api, home: Home) -> None:
     assert requests.latest[-1].status == 405
 
 
+async def test_bodies_are_measured(api: Api, home: Home) -> None:
+    """It is known how much a route was sent."""
+    assert api.simulator.requests.body_bytes["GET /devices/{id}"] == 0
+    before = api.simulator.requests.body_bytes["POST /devices"]
+    await api.post("/devices", {"name": "washing machine"})
+
+    sent = api.simulator.requests.body_bytes["POST /devices"] - before
+    assert sent == api.simulator.requests.latest[-1].body_bytes
+    assert len("washing machine") < sent < 100
+
+
 async def test_unknown_path(api: Api) -> None:
     """What does not exist is not found, in the service's words."""
     reply = await api.get("/nowhere")

@@ -1,0 +1,1 @@
+"""The integration, measured beside the bare limit and beside what people would use instead."""
