@@ -274,6 +274,7 @@ def test_a_debt_of_the_history_goes_on_in_the_fresh_hours() -> None:
     assert journal == MeterJournal(
         wanted=hour(0),
         fresh=Stretch(start=hour(0), position=hour(60), carry_wh=-34.0),
+        debt_since=hour(48),
     )
     journal.finish_history()
     assert journal.fresh.carry_wh == -34.0
@@ -418,7 +419,7 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     assert journal.last_upload is None
     assert journal.repriced_on is None
     assert not journal.corrections_stopped
-    assert json.loads(file.read_text())["minor_version"] == 4
+    assert json.loads(file.read_text())["minor_version"] == 5
 
 
 async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -> None:
@@ -479,7 +480,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 4,
+        "minor_version": 5,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -507,6 +508,8 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                     "unpriced": None,
                     "days": {},
                     "flow": None,
+                    "sources": [],
+                    "debt_since": None,
                 }
             },
             "doubt": {

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from math import fsum
 import random
@@ -52,6 +52,7 @@ from .meter import Flow, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
 from .prices import PriceBook
 from .report import Pricing, Reporter, cost_statistic
+from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices
 from .upload import INSISTENCE, Uploader
@@ -290,6 +291,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
 
     async def _async_cycle(self) -> HomeCosts:
         """Walk once from the recorder to the cost statistics."""
+        await self._async_see_sources()
         async with self._async_take_turn("cycle"):
             now = dt_util.utcnow()
             until = floor_hour(now)
@@ -436,6 +438,27 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         elif pricing.reports:
             async_withdraw_issue(self.hass, self.config_entry, "currency_changed")
 
+    async def _async_see_sources(self) -> None:
+        """Tell the user of meters whose energy does not go on."""
+        problems = await async_source_problems(self.hass, self.meters, self.journal)
+        for meter in self.meters:
+            sources = async_sources(self.hass, self.journal.meters[meter.device_id])
+            for problem in SourceProblem:
+                if problems.get(meter.device_id) is not problem:
+                    async_withdraw_issue(
+                        self.hass, self.config_entry, problem, about=meter.subentry_id
+                    )
+                    continue
+                async_raise_issue(
+                    self.hass,
+                    self.config_entry,
+                    problem,
+                    about=meter.subentry_id,
+                    is_fixable=True,
+                    meter=meter.name,
+                    source=sources[-1].statistic_id if sources else meter.source,
+                )
+
     async def _async_see_dashboard(self) -> None:
         """Offer to show costs on the energy dashboard where it shows none."""
         if await async_lacks_cost(self.hass, self.meters):
@@ -447,6 +470,15 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             )
         else:
             async_withdraw_issue(self.hass, self.config_entry, "dashboard_without_cost")
+
+    async def async_forgive_debt(self, device_id: str) -> None:
+        """Let a meter go on without what it ran backwards, and begin with it at once."""
+        async with self._turn:
+            known = self.journal.meters[device_id]
+            border = self.journal.sent_until(device_id)
+            known.begin_anew(replace(known.sources[-1], start=border))
+            await self.journal.async_save()
+        self._async_create_task(self.async_refresh(), "forgiven debt")
 
     async def async_price_anew(self) -> None:
         """Forget the costs in an old currency, and begin to fetch all of them anew."""

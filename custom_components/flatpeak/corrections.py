@@ -14,8 +14,8 @@ from .audit import Discrepancy, audit
 from .const import LOGGER
 from .intervals import HOUR, EnergyInterval, EnergyRow, recut, to_intervals
 from .journal import Day, Journal, MeterJournal, day_of
-from .meter import Meter, async_statistic_id
-from .statistics import async_read_energy
+from .meter import Meter
+from .sources import async_read_meters
 from .upload import Uploader
 
 # How far back the recorder is compared with what was submitted: every time, and
@@ -92,22 +92,11 @@ class Corrector:
 
     async def _async_read(self, begin: datetime, end: datetime) -> dict[str, Reading]:
         """Read what the recorder has of what was submitted, by device id."""
-        statistic_ids = {
-            device_id: statistic_id
-            for device_id, meter in self._meters.items()
-            if (statistic_id := async_statistic_id(self._hass, meter.source))
-        }
+        journals = self._journal.of(self._meters)
         # A debt or a gap may come from the day before.
         first = begin - DAY
-        rows = await async_read_energy(
-            self._hass, set(statistic_ids.values()), first, end
-        )
-        return await self._hass.async_add_executor_job(
-            _readings,
-            self._journal.meters,
-            {device_id: rows[each] for device_id, each in statistic_ids.items()},
-            first,
-        )
+        rows = await async_read_meters(self._hass, journals, first, end)
+        return await self._hass.async_add_executor_job(_readings, journals, rows, first)
 
     async def _async_correct(self, device_id: str, reading: Reading) -> None:
         """Submit again what differs in the days of a meter that have changed.

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
+from itertools import pairwise
 from math import fsum
 from typing import Any, Final, Self, override
 
@@ -21,11 +22,17 @@ from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval
 
 STORAGE_VERSION: Final = 1
-STORAGE_MINOR_VERSION: Final = 4
+STORAGE_MINOR_VERSION: Final = 5
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
 CORRECTION: Final = "correction"
+
+# The source that a meter began with has no border before it.
+BEGINNING: Final = dt_util.utc_from_timestamp(0)
+
+# Less debt than that, in Wh, is not worth a word.
+SLIGHT_DEBT: Final = 1.0
 
 # Digests are kept in 64 bits.
 DIGESTS: Final = 2**64
@@ -189,6 +196,34 @@ def _digest(interval: EnergyInterval) -> int:
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the energy of a meter comes from, from an instant on."""
+
+    source: str
+    """As the meter has it, which outlives a rename."""
+    statistic_id: str
+    """As it was last known."""
+    start: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the source as it is stored."""
+        return {
+            "source": self.source,
+            "statistic_id": self.statistic_id,
+            "start": _stamp(self.start),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Return a stored source."""
+        return cls(
+            source=data["source"],
+            statistic_id=data["statistic_id"],
+            start=dt_util.utc_from_timestamp(data["start"]),
+        )
+
+
 @dataclass(kw_only=True)
 class MeterJournal:
     """What is known of the records of one meter.
@@ -202,6 +237,26 @@ class MeterJournal:
     fresh: Stretch
     flow: str | None = None
     """Which flow its records have; None where that was not noted."""
+    sources: list[Source] = field(default_factory=list)
+    """Where the energy came from, oldest first."""
+    debt_since: datetime | None = None
+    """Since when energy that ran backwards is carried on in the fresh hours."""
+
+    def follow(self, source: str, statistic_id: str, border: datetime) -> None:
+        """Note where the energy comes from: from another source only after a border."""
+        if self.sources and self.sources[-1].source == source:
+            self.sources[-1] = replace(self.sources[-1], statistic_id=statistic_id)
+            return
+        start = border if self.sources else BEGINNING
+        self.begin_anew(Source(source=source, statistic_id=statistic_id, start=start))
+
+    def begin_anew(self, source: Source) -> None:
+        """Let a source begin without the debt of what was before it."""
+        if self.sources:
+            self.fresh.carry_wh = 0.0
+            self.debt_since = None
+        self.sources.append(source)
+
     history: Stretch | None = None
     refusals: list[Refusal] = field(default_factory=list)
     unpriced: Span | None = None
@@ -210,10 +265,16 @@ class MeterJournal:
     """What was submitted of the last days."""
 
     def accepted(self) -> Iterator[tuple[datetime, datetime]]:
-        """Yield the windows of time that Flatpeak has accepted."""
+        """Yield the windows of time that Flatpeak has accepted, of one source each."""
         if self.history is not None:
-            yield self.history.start, self.history.position
-        yield self.fresh.start, self.fresh.position
+            yield from self._of_one_source(self.history)
+        yield from self._of_one_source(self.fresh)
+
+    def _of_one_source(self, stretch: Stretch) -> Iterator[tuple[datetime, datetime]]:
+        """Yield what is accepted of a stretch, cut where another source begins."""
+        start, end = stretch.start, stretch.position
+        borders = [each.start for each in self.sources if start < each.start < end]
+        yield from pairwise([start, *borders, end])
 
     def stretch(self, kind: str | None) -> Stretch | None:
         """Return the stretch of a kind, None when the meter has none."""
@@ -238,10 +299,25 @@ class MeterJournal:
             ),
         ]
         if (stretch := self.stretch(part.stretch)) is not None:
+            carry_wh = self._carry_after(part)
+            if stretch is self.fresh:
+                self._see_debt(carry_wh)
             stretch.position = part.position
-            stretch.carry_wh = part.carry_wh
+            stretch.carry_wh = carry_wh
         if part.intervals:
             self.owe_costs(part.intervals[0].start, part.intervals[-1].end)
+
+    def _carry_after(self, part: Part) -> float:
+        """Return the debt that goes on after a part: none where a source begins."""
+        begins = any(source.start == part.position for source in self.sources)
+        return 0.0 if begins else part.carry_wh
+
+    def _see_debt(self, carry_wh: float) -> None:
+        """Note since when energy that ran backwards is carried on."""
+        if carry_wh > -SLIGHT_DEBT:
+            self.debt_since = None
+        elif self.debt_since is None:
+            self.debt_since = self.fresh.position
 
     def remember_more(self, days: Days) -> None:
         """Remember further records of some days."""
@@ -305,6 +381,8 @@ class MeterJournal:
             "wanted": _stamp(self.wanted),
             "fresh": self.fresh.as_dict(),
             "flow": self.flow,
+            "sources": [source.as_dict() for source in self.sources],
+            "debt_since": None if self.debt_since is None else _stamp(self.debt_since),
             "history": None if self.history is None else self.history.as_dict(),
             "refusals": [refusal.as_dict() for refusal in self.refusals],
             "unpriced": None if self.unpriced is None else self.unpriced.as_list(),
@@ -321,6 +399,10 @@ class MeterJournal:
             wanted=dt_util.utc_from_timestamp(data["wanted"]),
             fresh=Stretch.from_dict(data["fresh"]),
             flow=data["flow"],
+            sources=list(map(Source.from_dict, data["sources"])),
+            debt_since=None
+            if data["debt_since"] is None
+            else dt_util.utc_from_timestamp(data["debt_since"]),
             history=None if history is None else Stretch.from_dict(history),
             refusals=[Refusal.from_dict(refusal) for refusal in data["refusals"]],
             unpriced=None
@@ -442,6 +524,16 @@ class JournalError(FlatpeakError):
     default_message = "What is sent to Flatpeak cannot be noted on disk"
 
 
+# What a meter's journal of an earlier version does not have.
+_NEW_TO_METERS: Final[dict[str, Any]] = {
+    "unpriced": None,
+    "days": {},
+    "flow": None,
+    "sources": [],
+    "debt_since": None,
+}
+
+
 class _JournalStore(Store[dict[str, Any]]):
     """A store that has written when it says so.
 
@@ -472,7 +564,7 @@ class _JournalStore(Store[dict[str, Any]]):
             "repriced_on": None,
         }
         meters = {
-            device_id: {"unpriced": None, "days": {}, "flow": None} | meter
+            device_id: _NEW_TO_METERS | meter
             for device_id, meter in old_data["meters"].items()
         }
         return data | old_data | {"meters": meters}
@@ -569,6 +661,24 @@ class Journal:
             else self.repriced_on.isoformat(),
             "corrections_stopped": self.corrections_stopped,
         }
+
+    def of(self, device_ids: Iterable[str]) -> dict[str, MeterJournal]:
+        """Return what is known of some meters, by device id."""
+        return {device_id: self.meters[device_id] for device_id in device_ids}
+
+    def sent_until(self, device_id: str) -> datetime:
+        """Return up to where fresh hours of a meter are accepted, or in doubt."""
+        doubtful = () if self.doubt is None else self.doubt.parts
+        return max(
+            [
+                self.meters[device_id].fresh.position,
+                *(
+                    part.position
+                    for part in doubtful
+                    if part.device_id == device_id and part.stretch == FRESH
+                ),
+            ]
+        )
 
     async def async_doubt(self, submission: Submission) -> None:
         """Put a submission in doubt, before it is sent."""

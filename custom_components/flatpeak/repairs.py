@@ -1,8 +1,10 @@
-"""Fix flows of the repairs: each does one thing once the user has agreed."""
+"""Fix flows of the repairs: each does what the user agrees to, or chooses."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Final, override
+from typing import Any, Final, override
+
+import voluptuous as vol
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
@@ -11,11 +13,20 @@ from homeassistant.components.repairs import (
 )
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.selector import StatisticSelector
 
-from .const import CONF_LINK_DASHBOARD
+from .const import CONF_DEVICE_ID, CONF_LINK_DASHBOARD, CONF_STATISTIC_ID
 from .coordinator import FlatpeakConfigEntry
 from .dashboard import async_link
+from .meter import async_source_of, meters_of
 from .removal import COSTS_REMAIN, async_clear_left_costs
+from .sources import SourceProblem, async_change_source
+from .statistics import async_energy_statistics
+
+_SOURCE_SCHEMA: Final = vol.Schema(
+    {vol.Required(CONF_STATISTIC_ID): StatisticSelector()}
+)
 
 
 class HomeRepairFlow(ConfirmRepairFlow):
@@ -80,6 +91,94 @@ class _ClearCostsFlow(ConfirmRepairFlow):
         return await super().async_step_confirm(user_input)
 
 
+class _SourceFlow(RepairsFlow):
+    """Offers the ways out for a meter whose energy does not go on."""
+
+    def __init__(
+        self, entry: FlatpeakConfigEntry, subentry_id: str, problem: SourceProblem
+    ) -> None:
+        """Take the meter, and what is wrong with its source."""
+        self._entry = entry
+        self._subentry_id = subentry_id
+        self._problem = problem
+
+    async def async_step_init(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Ask which way out to take."""
+        if self._subentry_id not in self._entry.subentries:
+            return self.async_abort(reason="meter_removed")
+        ways = ["choose_source", "stop_meter"]
+        if self._problem is SourceProblem.BACKWARDS:
+            ways.insert(0, "forgive_debt")
+        return self.async_show_menu(
+            step_id="init",
+            menu_options=ways,
+            description_placeholders=self._placeholders,
+        )
+
+    @property
+    def _placeholders(self) -> Mapping[str, str] | None:
+        """Return what the repair tells of the meter."""
+        issue = ir.async_get(self.hass).async_get_issue(self.handler, self.issue_id)
+        return None if issue is None else issue.translation_placeholders
+
+    async def async_step_choose_source(
+        self, user_input: dict[str, Any] | None = None
+    ) -> RepairsFlowResult:
+        """Ask for another statistic, and go on with it."""
+        errors = {}
+        if user_input is not None:
+            statistic_id = user_input[CONF_STATISTIC_ID]
+            if error := await self._async_check(statistic_id):
+                errors[CONF_STATISTIC_ID] = error
+            else:
+                async_change_source(
+                    self.hass, self._entry, self._subentry_id, statistic_id
+                )
+                return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="choose_source",
+            data_schema=self.add_suggested_values_to_schema(_SOURCE_SCHEMA, user_input),
+            description_placeholders=self._placeholders,
+            errors=errors,
+        )
+
+    async def _async_check(self, statistic_id: str) -> str | None:
+        """Return why the meter cannot go on with a statistic."""
+        source = async_source_of(self.hass, statistic_id)
+        if any(meter.source == source for meter in meters_of(self._entry)):
+            return "source_in_use"
+        if not await async_energy_statistics(self.hass, [statistic_id]):
+            return "not_energy"
+        return None
+
+    async def async_step_forgive_debt(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Let the meter go on without what it ran backwards."""
+        if self._entry.state is not ConfigEntryState.LOADED:
+            return self.async_abort(reason="entry_not_loaded")
+        subentry = self._entry.subentries[self._subentry_id]
+        await self._entry.runtime_data.async_forgive_debt(subentry.data[CONF_DEVICE_ID])
+        return self.async_create_entry(data={})
+
+    async def async_step_stop_meter(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say what stays, and remove the meter."""
+        if user_input is not None:
+            self.hass.config_entries.async_remove_subentry(
+                self._entry, self._subentry_id
+            )
+            return self.async_create_entry(data={})
+        return self.async_show_form(
+            step_id="stop_meter",
+            data_schema=vol.Schema({}),
+            description_placeholders=self._placeholders,
+        )
+
+
 _FLOWS: Final[dict[str, type[HomeRepairFlow]]] = {
     "currency_changed": _NewCurrencyFlow,
     "dashboard_without_cost": _LinkDashboardFlow,
@@ -96,4 +195,7 @@ async def async_create_fix_flow(
     if data["key"] == COSTS_REMAIN:
         return _ClearCostsFlow(data)
     entry = hass.config_entries.async_get_known_entry(str(data["entry_id"]))
-    return _FLOWS[str(data["key"])](entry)
+    key = str(data["key"])
+    if key in SourceProblem:
+        return _SourceFlow(entry, str(data["about"]), SourceProblem(key))
+    return _FLOWS[key](entry)

@@ -21,17 +21,13 @@ from .const import LOGGER
 from .corrections import submitted_intervals
 from .costs import apportion
 from .days import days_later, midnight, windows, with_offset_of
-from .intervals import HOUR, EnergyRow, floor_hour
+from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour
 from .journal import Journal, MeterJournal, Span
-from .meter import Meter, async_statistic_id
+from .meter import Meter
 from .patience import Patience
 from .prices import PriceBook
-from .statistics import (
-    CostStatistic,
-    async_currency,
-    async_read_energy,
-    async_write_costs,
-)
+from .sources import async_read_meters
+from .statistics import CostStatistic, async_currency, async_write_costs
 
 # Flatpeak is asked for at most 90 days at a time (flatpeak-api.md, section 8).
 # This leaves room for the day before and for a day of 25 hours.
@@ -211,16 +207,15 @@ class Reporter:
         book: PriceBook,
     ) -> dict[datetime, float]:
         """Return the costs of the hours from a local midnight on."""
-        if (statistic_id := async_statistic_id(self._hass, meter.source)) is None:
-            return {}  # It is not known any more which hours the energy belongs to.
         first = days_later(begin, -1)
         read_from = floor_hour(dt_util.as_utc(first))
-        energy = await async_read_energy(self._hass, {statistic_id}, read_from, end)
+        known = self._journal.of([meter.device_id])
+        energy = await async_read_meters(self._hass, known, read_from, end)
         slots = await book.async_slots(meter.flow.tariff_direction, first, end)
         return await self._hass.async_add_executor_job(
             _hourly_costs,
             report.rows,
-            energy[statistic_id],
+            energy[meter.device_id],
             self._journal.meters[meter.device_id],
             slots,
             begin,
@@ -245,8 +240,14 @@ def _hourly_costs(
     read_from = floor_hour(dt_util.as_utc(days_later(begin, -1)))
     first = floor_hour(dt_util.as_utc(begin))
     intervals = submitted_intervals(journal, energy, read_from)
-    costs = apportion(rows, intervals, slots, until=end)
+    known = [row for row in rows if not row.energy_wh or _has_energy(row, intervals)]
+    costs = apportion(known, intervals, slots, until=end)
     return {hour: cost for hour, cost in costs.items() if hour >= first}
+
+
+def _has_energy(row: CostRow, intervals: Iterable[EnergyInterval]) -> bool:
+    """Return whether it is still known which hours the energy of a row belongs to."""
+    return any(each.start < row.end and row.start < each.end for each in intervals)
 
 
 def cost_statistic(meter: Meter, currency: str) -> CostStatistic:

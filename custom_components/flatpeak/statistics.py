@@ -77,6 +77,28 @@ def _entity_name(hass: HomeAssistant, entity_id: str) -> str:
     return entity_id if state is None else state.name
 
 
+async def async_metadata(
+    hass: HomeAssistant, statistic_ids: Collection[str]
+) -> dict[str, StatisticMetaData]:
+    """Return how the recorder describes those statistics that it has, by their id."""
+    return await get_instance(hass).async_add_executor_job(
+        _metadata, hass, set(statistic_ids)
+    )
+
+
+def _metadata(
+    hass: HomeAssistant, statistic_ids: set[str]
+) -> dict[str, StatisticMetaData]:
+    """Read how the recorder describes statistics, in one query."""
+    found = get_metadata(hass, statistic_ids=statistic_ids)
+    return {statistic_id: metadata for statistic_id, (_, metadata) in found.items()}
+
+
+def is_energy(metadata: StatisticMetaData) -> bool:
+    """Return whether a statistic adds up energy."""
+    return metadata["has_sum"] and metadata["unit_class"] == EnergyConverter.UNIT_CLASS
+
+
 async def async_read_energy(
     hass: HomeAssistant,
     statistic_ids: Collection[str],
@@ -93,11 +115,17 @@ def _read_energy(
     hass: HomeAssistant, statistic_ids: set[str], start: datetime, end: datetime
 ) -> dict[str, list[EnergyRow]]:
     """Read the hourly energy of statistics."""
+    # Rows of a statistic that counts something else by now would not be converted.
+    energy = {
+        statistic_id
+        for statistic_id, metadata in _metadata(hass, statistic_ids).items()
+        if is_energy(metadata)
+    }
     rows = statistics_during_period(
         hass,
         start,
         end,
-        statistic_ids,
+        energy,
         "hour",
         {EnergyConverter.UNIT_CLASS: "Wh"},
         {"change", "sum"},

@@ -46,7 +46,8 @@ from .journal import (
 )
 from .meter import Meter, async_statistic_id
 from .patience import Patience
-from .statistics import async_first_start, async_read_energy
+from .sources import async_read_meters, async_sources
+from .statistics import async_first_start
 
 # What is this close to now is uploaded at once; older history follows.
 FRESH_HOURS: Final = timedelta(hours=48)
@@ -122,6 +123,9 @@ class Uploader:
                 MeterJournal(wanted=start, fresh=Stretch.beginning(start)),
             )
             known.flow = known.flow or meter.flow
+            if statistic_id := async_statistic_id(self._hass, meter.source):
+                border = self._journal.sent_until(meter.device_id)
+                known.follow(meter.source, statistic_id, border)
             if known.history is None:
                 await self._async_begin_history(meter, known)
         await self._journal.async_save()
@@ -129,9 +133,9 @@ class Uploader:
     async def _async_begin_history(self, meter: Meter, known: MeterJournal) -> None:
         """Begin the history of a meter where more is wanted than ever before."""
         wanted = meter.history_start or OLDEST_HISTORY
-        statistic_id = async_statistic_id(self._hass, meter.source)
-        if statistic_id is None or wanted >= known.wanted:
+        if wanted >= known.wanted or not known.sources:
             return
+        statistic_id = async_sources(self._hass, known)[0].statistic_id
         end = known.fresh.start
         first = await async_first_start(self._hass, statistic_id, wanted, end)
         if first is not None:
@@ -199,41 +203,31 @@ class Uploader:
         """Return how much time of all meters fits into one submission."""
         return min(MONTH, MAX_BATCH_RECORDS // len(self._meters) * HOUR)
 
-    @property
-    def _statistic_ids(self) -> dict[str, str]:
-        """Return the statistics that the meters have now, by device id.
+    def _stretches(self, kind: str) -> dict[str, Stretch]:
+        """Return the stretches of one kind that can move on, by device id.
 
-        A meter whose statistic is gone waits for it, and holds up no other.
+        A meter whose source is gone waits for it, and holds up no other.
         """
         return {
-            device_id: statistic_id
-            for device_id, meter in self._meters.items()
-            if (statistic_id := async_statistic_id(self._hass, meter.source))
-        }
-
-    def _stretches(self, kind: str) -> dict[str, Stretch]:
-        """Return the stretches of one kind that can move on, by device id."""
-        return {
             device_id: stretch
-            for device_id in self._statistic_ids
-            if (stretch := self._journal.meters[device_id].stretch(kind)) is not None
+            for device_id, meter in self._meters.items()
+            if async_statistic_id(self._hass, meter.source) is not None
+            and (stretch := self._journal.meters[device_id].stretch(kind)) is not None
         }
 
     async def _async_parts(
         self, kind: str, low: datetime, high: datetime
     ) -> list[Part]:
         """Read what the meters have in a window and have not submitted."""
-        statistic_ids = self._statistic_ids
         stretches = {
             device_id: stretch
             for device_id, stretch in self._stretches(kind).items()
             if stretch.position < high
         }
-        rows = await async_read_energy(
-            self._hass, {statistic_ids[device_id] for device_id in stretches}, low, high
+        rows = await async_read_meters(
+            self._hass, self._journal.of(stretches), low, high
         )
-        rows_of = {device_id: rows[statistic_ids[device_id]] for device_id in stretches}
-        return await self._hass.async_add_executor_job(_parts, kind, stretches, rows_of)
+        return await self._hass.async_add_executor_job(_parts, kind, stretches, rows)
 
     async def _async_submit(self, parts: Iterable[Part]) -> bool:
         """Submit parts, return whether Flatpeak has taken all of them.
