@@ -106,6 +106,21 @@ class Home:
             },
         )
 
+    async def async_rename_sensor(self, entity_id: str, new_entity_id: str) -> None:
+        """Give a sensor another entity id; the recorder takes its statistic along."""
+        er.async_get(self.hass).async_update_entity(
+            entity_id, new_entity_id=new_entity_id
+        )
+        self._sums[new_entity_id] = self._sums.pop(entity_id)
+        await self.hass.async_block_till_done()
+        await async_written(self.hass)
+
+    async def async_clear(self, statistic_id: str) -> None:
+        """Delete a statistic, as a user can; it begins anew at zero."""
+        get_instance(self.hass).async_clear_statistics([statistic_id])
+        self._sums.pop(statistic_id)
+        await async_written(self.hass)
+
     def remove_sensor(self, entity_id: str) -> None:
         """Remove a sensor; what it recorded stays."""
         er.async_get(self.hass).async_remove(entity_id)
