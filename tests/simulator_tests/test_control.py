@@ -133,7 +133,7 @@ async def test_settings(api: Api) -> None:
 
 
 async def test_account(api: Api) -> None:
-    """An account can be disabled and enabled."""
+    """An account can be disabled and enabled, and be given other keys."""
     path = f"accounts/{api.simulator.account_id}"
     body = {"disabled": True, "local_enabled": False}
 
@@ -141,6 +141,8 @@ async def test_account(api: Api) -> None:
     assert (await api.get("/devices")).code == "account_disabled"
     await control(api, "PATCH", path, {"disabled": False})
     assert (await api.get("/devices")).status == 200
+    await control(api, "PATCH", path, {"api_keys": ["sk_test_other"]})
+    assert api.simulator.account().api_keys == {"sk_test_other"}
 
 
 async def test_counters(api: Api, home: Home) -> None:
