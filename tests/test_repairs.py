@@ -11,7 +11,8 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 
 from .home import Home
-from .priced import PricedHome
+from .priced import QUARTER, PricedHome
+from .simulator import Direction
 
 
 @pytest.fixture
@@ -109,3 +110,34 @@ async def test_a_home_that_is_not_set_up(priced: PricedHome) -> None:
     assert result["type"] == "abort"
     assert result["reason"] == "entry_not_loaded"
     assert has_issue(priced, "dashboard_without_cost")
+
+
+@pytest.mark.parametrize("key", ["no_tariff", "no_price_data"])
+async def test_prices_that_are_missing(priced: PricedHome, key: str) -> None:
+    """The repair leads to the choice of a tariff, and goes once there are prices."""
+    await priced.async_begin(hours=3)
+    account, location_id = priced.simulator.account(), priced.location_id
+    if key == "no_tariff":
+        account.disconnect(location_id, Direction.IMPORT)
+    else:
+        connections = account.locations[location_id].connections
+        connections[Direction.IMPORT].has_price_data = False
+    await priced.async_use()
+    await priced.async_cycle()
+    assert has_issue(priced, key)
+
+    result = await async_repair(priced, key)
+
+    assert result["type"] == "abort"
+    assert result["reason"] == "choose_tariff"
+    kind, flow_id = result["next_flow"]
+    assert kind == "config_flow"
+    assert has_issue(priced, key)
+    flow = priced.hass.config_entries.flow.async_get(flow_id)
+    assert flow["step_id"] == "new_tariff"
+    priced.tick(QUARTER)
+    done = await priced.home.async_answer(flow, direction="import", tariff="market")
+    assert done["reason"] == "reconfigure_successful"
+    await priced.home.async_settle()
+    assert not has_issue(priced, key)
+    assert await priced.async_is_true()

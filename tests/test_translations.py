@@ -79,7 +79,7 @@ def _failure_keys() -> set[str]:
 
 
 def _steps(flow: type) -> set[str]:
-    """Return the steps of a flow that show a form: all but where it only passes."""
+    """Return the steps of a flow that show something: all but those where it only passes."""
     steps = {
         name.removeprefix("async_step_")
         for kind in flow.__mro__
@@ -87,7 +87,7 @@ def _steps(flow: type) -> set[str]:
         for name in vars(kind)
         if name.startswith("async_step_")
     }
-    return steps - {"reauth"}
+    return steps - {"connected", "reauth"}
 
 
 def _services() -> dict[str, Any]:

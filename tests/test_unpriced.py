@@ -153,7 +153,7 @@ async def test_a_home_whose_account_is_disabled_at_start(priced: PricedHome) -> 
     assert set(issues(priced.hass)) == {"account_disabled"}
 
     await priced.hass.config_entries.async_remove(priced.entry.entry_id)
-    assert issues(priced.hass) == {}
+    assert set(issues(priced.hass)) == {"costs_remain"}
 
 
 async def test_another_currency(priced: PricedHome) -> None:

@@ -79,6 +79,8 @@ _REPAIRS: Final = {
     "no_price_data": FlatpeakNoPriceDataError,
     "no_tariff": FlatpeakNoTariffError,
 }
+# What is mended by another tariff, which a fix flow leads to.
+MENDED_BY_TARIFF: Final = ("no_price_data", "no_tariff")
 
 FIRST_RETRY: Final = timedelta(minutes=1)
 LAST_RETRY: Final = timedelta(hours=1)
@@ -418,7 +420,11 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             ]
             if names:
                 async_raise_issue(
-                    self.hass, self.config_entry, key, meters=", ".join(names)
+                    self.hass,
+                    self.config_entry,
+                    key,
+                    is_fixable=key in MENDED_BY_TARIFF,
+                    meters=", ".join(names),
                 )
             else:
                 async_withdraw_issue(self.hass, self.config_entry, key)

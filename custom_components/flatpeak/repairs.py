@@ -1,22 +1,27 @@
 """Fix flows of the repairs: each does what the user agrees to, or chooses."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, override
 
 import voluptuous as vol
 
 from homeassistant.components.repairs import (
     ConfirmRepairFlow,
+    FlowType,
     RepairsFlow,
     RepairsFlowResult,
 )
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_RECONFIGURE,
+    ConfigEntryState,
+    ConfigFlowContext,
+)
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.selector import StatisticSelector
 
-from .const import CONF_DEVICE_ID, CONF_LINK_DASHBOARD, CONF_STATISTIC_ID
+from .const import CONF_DEVICE_ID, CONF_LINK_DASHBOARD, CONF_STATISTIC_ID, DOMAIN
 from .coordinator import FlatpeakConfigEntry
 from .dashboard import async_link
 from .meter import async_source_of, meters_of
@@ -24,8 +29,9 @@ from .removal import COSTS_REMAIN, async_clear_left_costs
 from .sources import SourceProblem, async_change_source
 from .statistics import async_energy_statistics
 
+# The frontend cannot show a required statistic: it knows no value to begin with.
 _SOURCE_SCHEMA: Final = vol.Schema(
-    {vol.Required(CONF_STATISTIC_ID): StatisticSelector()}
+    {vol.Optional(CONF_STATISTIC_ID): StatisticSelector()}
 )
 
 
@@ -129,7 +135,7 @@ class _SourceFlow(RepairsFlow):
         """Ask for another statistic, and go on with it."""
         errors = {}
         if user_input is not None:
-            statistic_id = user_input[CONF_STATISTIC_ID]
+            statistic_id = user_input.get(CONF_STATISTIC_ID, "")
             if error := await self._async_check(statistic_id):
                 errors[CONF_STATISTIC_ID] = error
             else:
@@ -179,9 +185,39 @@ class _SourceFlow(RepairsFlow):
         )
 
 
-_FLOWS: Final[dict[str, type[HomeRepairFlow]]] = {
+class _NewTariffFlow(ConfirmRepairFlow):
+    """Leads to where the home is given another tariff."""
+
+    def __init__(self, entry: FlatpeakConfigEntry) -> None:
+        """Take the home."""
+        self._entry = entry
+
+    @override
+    async def async_step_confirm(
+        self, user_input: dict[str, str] | None = None
+    ) -> RepairsFlowResult:
+        """Say what is wrong, and go on with the choice of a tariff.
+
+        The issue stays: it goes once there are prices.
+        """
+        if user_input is None:
+            return await super().async_step_confirm()
+        flows = self.hass.config_entries.flow
+        context = ConfigFlowContext(
+            source=SOURCE_RECONFIGURE, entry_id=self._entry.entry_id
+        )
+        menu = await flows.async_init(DOMAIN, context=context)
+        await flows.async_configure(menu["flow_id"], {"next_step_id": "new_tariff"})
+        return self.async_abort(
+            reason="choose_tariff", next_flow=(FlowType.CONFIG_FLOW, menu["flow_id"])
+        )
+
+
+_FLOWS: Final[Mapping[str, Callable[[FlatpeakConfigEntry], RepairsFlow]]] = {
     "currency_changed": _NewCurrencyFlow,
     "dashboard_without_cost": _LinkDashboardFlow,
+    "no_price_data": _NewTariffFlow,
+    "no_tariff": _NewTariffFlow,
 }
 
 

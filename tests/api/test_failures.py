@@ -34,6 +34,7 @@ from custom_components.flatpeak.api import (
     FlatpeakVersionError,
     Location,
     PostalAddress,
+    TariffDirection,
     Token,
     client as client_module,
 )
@@ -417,6 +418,23 @@ CALLS: dict[str, tuple[Call, tuple[str, ...]]] = {
     "POST /devices": (
         lambda client: client.create_device(REFERENCE_ID),
         (*CREDENTIALS, DEVICE_ID, REFERENCE_ID),
+    ),
+    "POST /connect/token": (
+        lambda client: client.create_connect_token(
+            DEVICE_ID,
+            TariffDirection.IMPORT,
+            connect_url="https://connect.example",
+            callback_url="https://wimbleford.example/quince",
+        ),
+        (*CREDENTIALS, DEVICE_ID, "Quince", "Wimbleford"),
+    ),
+    "GET /connect/token": (
+        lambda client: client.get_connect_outcome(DEVICE_ID),
+        (*CREDENTIALS, DEVICE_ID),
+    ),
+    "GET /events": (
+        lambda client: client.get_events(DEVICE_ID),
+        (*CREDENTIALS, DEVICE_ID),
     ),
     "POST /locations": (
         lambda client: client.create_location(REFERENCE_ID, ADDRESS),

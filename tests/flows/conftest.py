@@ -5,10 +5,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+import voluptuous as vol
 
 from custom_components.flatpeak.const import DOMAIN
 from homeassistant.config_entries import ConfigEntry, OptionsFlow
 from homeassistant.data_entry_flow import FlowManager, FlowResultType
+from homeassistant.helpers.selector import StatisticSelector
 from homeassistant.util import dt as dt_util
 
 from ..home import CAR, GRID_SOURCE, HOUR, SOLAR_SOURCE, Flow, Home
@@ -43,6 +45,10 @@ def _check_words(words: dict[str, Any], shown: Flow) -> None:
             assert words["abort"][shown["reason"]]
     if shown["type"] is FlowResultType.MENU:
         _check_menu(words["step"][shown["step_id"]], shown)
+    if shown["type"] is FlowResultType.EXTERNAL_STEP:
+        step = words["step"][shown["step_id"]]
+        assert step["title"]
+        assert step["description"]
     if shown["type"] is FlowResultType.FORM:
         _check_form(words, shown)
 
@@ -61,7 +67,12 @@ def _check_form(words: dict[str, Any], shown: Flow) -> None:
     texts += [words["error"][key] for key in (shown["errors"] or {}).values()]
     filled = set(shown["description_placeholders"] or {})
     assert all(placeholders(text) <= filled for text in texts)
-    for field_name in shown["data_schema"].schema:
+    for field_name, selector in shown["data_schema"].schema.items():
+        # The frontend shows no form with one of these: it has no value to begin with.
+        assert not (
+            isinstance(selector, StatisticSelector)
+            and isinstance(field_name, vol.Required)
+        )
         if section := step.get("sections", {}).get(field_name):
             assert section["name"]
             fields = shown["data_schema"].schema[field_name].schema.schema

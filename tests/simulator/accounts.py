@@ -7,10 +7,10 @@ from random import Random
 from typing import Final, TypedDict
 from zoneinfo import ZoneInfo
 
-from .clock import Span
+from .clock import Span, to_instant, to_text
 from .errors import refused
 from .meters import Meters
-from .objects import Collection, Customer, Device, Location
+from .objects import Collection, ConnectSession, Customer, Device, Event, Location
 from .places import Place, find_place, require_place
 from .tariffs import (
     Change,
@@ -65,6 +65,8 @@ class Account:
     customers: Collection[Customer] = field(default_factory=Collection)
     devices: Collection[Device] = field(default_factory=Collection)
     locations: Collection[Location] = field(default_factory=Collection)
+    connect_sessions: Collection[ConnectSession] = field(default_factory=Collection)
+    events: Collection[Event] = field(default_factory=Collection)
     meters: Meters = field(default_factory=Meters)
     standing_charges: dict[str, Decimal] = field(default_factory=dict)
     """Money per local day, by the id of the device or location that bears it."""
@@ -74,6 +76,8 @@ class Account:
         self.customers = Collection()
         self.devices = Collection()
         self.locations = Collection()
+        self.connect_sessions = Collection()
+        self.events = Collection()
         self.meters = Meters()
         self.standing_charges = {}
 
@@ -115,6 +119,20 @@ class Account:
         )
         self.locations[location_id].connections[direction] = connection
         return connection
+
+    def tell(
+        self, event_type: str, location_id: str, now: datetime, **data: str
+    ) -> Event:
+        """Tell of something that has happened to a location."""
+        return self.events.add(
+            Event(
+                id=self.ids.new("evt"),
+                time_created=to_text(to_instant(now)),
+                event_type=event_type,
+                object_id=location_id,
+                data={"location_id": location_id, **data},
+            )
+        )
 
     def disconnect(self, location_id: str, direction: Direction) -> None:
         """Take the tariff of a location away."""

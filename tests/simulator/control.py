@@ -79,6 +79,7 @@ def control_routes() -> list[web.RouteDef]:
         web.patch(PREFIX + "tariffs/{location_id}/{direction}", change_tariff),
         web.delete(PREFIX + "tariffs/{location_id}/{direction}", disconnect_tariff),
         web.post(PREFIX + "settlements/{location_id}/{direction}", settle),
+        web.post(PREFIX + "events/{location_id}", tell_event),
         web.put(PREFIX + "standing_charges/{object_id}", set_standing_charge),
         web.get(PREFIX + "violations", get_violations),
         web.get(PREFIX + "requests", get_requests),
@@ -165,6 +166,16 @@ async def settle(request: web.Request) -> web.Response:
     end = datetime.fromisoformat(body["end"])
     account.settle(location_id, direction, start, end, change)
     return _json({})
+
+
+async def tell_event(request: web.Request) -> web.Response:
+    """Tell of something that has happened to a location."""
+    state = request.app[STATE]
+    location_id = request.match_info["location_id"]
+    body = await request.json()
+    event_type = body.pop("type")
+    event = state.owner(location_id).tell(event_type, location_id, state.now(), **body)
+    return _json({"id": event.id})
 
 
 async def set_standing_charge(request: web.Request) -> web.Response:

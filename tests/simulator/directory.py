@@ -23,7 +23,7 @@ def create_customer(call: Call) -> Answer:
 
 def list_customers(call: Call) -> Answer:
     """List the customers, newest first."""
-    return _list(call, "/customers", call.account.customers, _customer)
+    return list_objects(call, "/customers", call.account.customers, _customer)
 
 
 def get_customer(call: Call) -> Answer:
@@ -65,7 +65,7 @@ def create_device(call: Call) -> Answer:
 
 def list_devices(call: Call) -> Answer:
     """List the devices, newest first."""
-    return _list(call, "/devices", call.account.devices, _device)
+    return list_objects(call, "/devices", call.account.devices, _device)
 
 
 def get_device(call: Call) -> Answer:
@@ -109,7 +109,7 @@ def create_location(call: Call) -> Answer:
 
 def list_locations(call: Call) -> Answer:
     """List the locations, newest first."""
-    return _list(call, "/locations", call.account.locations, _location)
+    return list_objects(call, "/locations", call.account.locations, _location)
 
 
 def get_location(call: Call) -> Answer:
@@ -156,7 +156,7 @@ def _check_location(call: Call) -> None:
         call.account.locations[location_id]
 
 
-def _list[T: Identified](
+def list_objects[T: Identified](
     call: Call,
     url: str,
     collection: Collection[T],

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from .errors import not_found, refused
@@ -51,6 +52,31 @@ class Location:
     customer_id: str | None
     address: dict[str, str]
     connections: dict[Direction, Connection] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class ConnectSession:
+    """A person's way to connect a tariff of a location."""
+
+    id: str
+    live_mode: bool
+    time_created: str
+    location_id: str
+    direction: Direction
+    callback_url: str
+    expires_at: datetime
+    complete_action: str = ""
+
+
+@dataclass(kw_only=True)
+class Event:
+    """Something that has happened to a location."""
+
+    id: str
+    time_created: str
+    event_type: str
+    object_id: str
+    data: dict[str, Any]
 
 
 class Collection[T: Identified]:

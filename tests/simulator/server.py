@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 import orjson
 
-from . import connections, costs, directory, submissions
+from . import connect, connections, costs, directory, events, submissions
 from .accounts import VERSION
 from .call import Answer, Call, Handler
 from .control import PREFIX, control_routes, explain_mistakes
@@ -50,6 +50,9 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "costInterval": costs.cost_interval,
     "getPrices": connections.get_prices,
     "createTariff": connections.create_tariff,
+    "createConnectToken": connect.create_connect_token,
+    "getConnectToken": connect.get_connect_token,
+    "listEvents": events.list_events,
 }
 
 # Its handler checks the records one by one: a bad one does not refuse the others.
@@ -69,6 +72,7 @@ def make_app(state: State) -> web.Application:
             operation.method, operation.path, partial(serve, operation.id)
         )
     app.add_routes(control_routes())
+    app.add_routes(connect.page_routes())
     return app
 
 

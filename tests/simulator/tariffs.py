@@ -229,9 +229,13 @@ class Connection:
         span = Span(to_instant(start), to_instant(end))
         self.settlements.append(Settlement(span=span, change=change))
 
+    def is_pending(self, now: datetime) -> bool:
+        """Return whether the prices are still being fetched."""
+        return self.pending_until is not None and now < self.pending_until
+
     def check(self, now: datetime) -> None:
         """Refuse when there are no prices yet, or none any more."""
-        if self.pending_until is not None and now < self.pending_until:
+        if self.is_pending(now):
             raise refused(
                 "pending_connect", "Connect is processing link to tariff source."
             )

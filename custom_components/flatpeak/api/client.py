@@ -44,8 +44,10 @@ from .errors import (
 from .models import (
     Aggregation,
     Batch,
+    ConnectOutcome,
     CostReport,
     Device,
+    Event,
     Interval,
     Json,
     Location,
@@ -56,6 +58,7 @@ from .models import (
     Tariff,
     TariffDirection,
     Token,
+    read_connect_token,
 )
 from .privacy import mask
 
@@ -163,7 +166,9 @@ class FlatpeakClient:
 
     async def list_devices(self, reference_id: str) -> list[Device]:
         """Return the devices with exactly this reference, oldest first."""
-        devices = await self._list("/devices", Device.from_dict, reference_id)
+        devices = await self._list(
+            "/devices", Device.from_dict, {"reference_id": reference_id}
+        )
         return [device for device in devices if device.reference_id == reference_id]
 
     async def create_device(self, reference_id: str) -> Device:
@@ -179,7 +184,8 @@ class FlatpeakClient:
 
     async def list_locations(self, reference_id: str | None = None) -> list[Location]:
         """Return all locations, or those with exactly this reference, oldest first."""
-        locations = await self._list("/locations", Location.from_dict, reference_id)
+        filters = {} if reference_id is None else {"reference_id": reference_id}
+        locations = await self._list("/locations", Location.from_dict, filters)
         return [
             location
             for location in locations
@@ -313,13 +319,50 @@ class FlatpeakClient:
         }
         return await self._request(_write("POST", "/tariffs", body), Tariff.from_dict)
 
+    async def create_connect_token(
+        self,
+        location_id: str,
+        tariff_direction: TariffDirection,
+        *,
+        connect_url: str,
+        callback_url: str,
+    ) -> str:
+        """Open a session of Connect, in which the user connects a tariff in his browser.
+
+        Returns its token. The supplier's login leads back to `connect_url`, the end of
+        the session to `callback_url`.
+        """
+        body = {
+            "connect_url": connect_url,
+            "callback_url": callback_url,
+            "location_id": location_id,
+            "tariff_direction": tariff_direction,
+            "tariff_type": "COMMODITY",
+        }
+        request = _write("POST", "/connect/token", body, private=(callback_url,))
+        return await self._request(request, read_connect_token)
+
+    async def get_connect_outcome(self, connect_token: str) -> ConnectOutcome:
+        """Return how a session of Connect stands."""
+        request = _get(
+            "/connect/token",
+            params={"connect_token": connect_token},
+            private=(connect_token,),
+        )
+        return await self._request(request, ConnectOutcome.from_dict)
+
+    async def get_events(self, location_id: str) -> list[Event]:
+        """Return what has happened to a location in the last 90 days, oldest first."""
+        return await self._list("/events", Event.from_dict, {"object_id": location_id})
+
     async def _list[T](
-        self, path: str, read_item: Callable[[Json], T], reference_id: str | None
+        self,
+        path: str,
+        read_item: Callable[[Json], T],
+        filters: Mapping[str, str] | None = None,
     ) -> list[T]:
         """Return the items of all pages, oldest first."""
-        params = {"limit": str(PAGE_SIZE)}
-        if reference_id is not None:
-            params["reference_id"] = reference_id
+        params = {"limit": str(PAGE_SIZE), **(filters or {})}
         items: list[T] = []
         cursors: set[str] = set()
         while True:

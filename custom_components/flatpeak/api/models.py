@@ -240,6 +240,49 @@ class LocationStatus:
         )
 
 
+def read_connect_token(data: Json) -> str:
+    """Read the token of a session of Connect."""
+    return _text(data, "connect_token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectOutcome:
+    """How a session of Connect stands."""
+
+    is_saved: bool
+    """Whether the user has connected a tariff."""
+    is_processed: bool
+    """Whether the prices of the tariff can be fetched."""
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """Read how a session stands; an action may be empty until there is one."""
+        return cls(
+            is_saved=_optional_text(data, "complete_action") == "SAVE",
+            is_processed=data.get("is_tariff_processed") is True,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that has happened to a location; new types may appear at any time."""
+
+    event_id: str
+    event_type: str
+    time_created: datetime | None
+    tariff_id: str | None
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """Read an event."""
+        return cls(
+            event_id=_text(data, "id"),
+            event_type=_text(data, "type"),
+            time_created=_optional_instant(data, "time_created"),
+            tariff_id=_optional_text(_optional_mapping(data, "data"), "tariff_id"),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """The energy of one meter from `start` to `end`, in Wh."""

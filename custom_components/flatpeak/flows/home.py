@@ -13,6 +13,7 @@ class HomeFlow(ConfigFlow):
     """A flow of one home: its account, and its location at Flatpeak."""
 
     _client: FlatpeakClient
+    _connect_url: str
     _location_id: str
 
     @callback

@@ -6,6 +6,7 @@ import voluptuous as vol
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.const import CONF_API_KEY
+from homeassistant.helpers.network import NoURLAvailableError
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig
 
 from ..api import (
@@ -19,7 +20,7 @@ from ..const import CONF_API_URL, CONF_CONNECT_URL, CONF_LOCATION_ID
 from .account import CHANGED_ACCOUNT_SCHEMA, client_of, credentials_of, hand_over
 from .address import ADDRESS_SCHEMA, address_of, check_address, check_kept
 from .forms import CONF_DIRECTION, CONF_SERVER, CONF_TARIFF, FormFailure
-from .tariff import MARKET, TariffSteps, tariff_selector
+from .tariff import CONNECT, MARKET, TariffSteps, tariff_selector
 
 _TARIFF_SCHEMA: Final = vol.Schema(
     {
@@ -28,7 +29,7 @@ _TARIFF_SCHEMA: Final = vol.Schema(
                 options=["import", "export"], translation_key=CONF_DIRECTION
             )
         ),
-        vol.Required(CONF_TARIFF, default=MARKET): tariff_selector(MARKET),
+        vol.Required(CONF_TARIFF, default=MARKET): tariff_selector(MARKET, CONNECT),
     }
 )
 
@@ -42,6 +43,7 @@ class ReconfigureSteps(TariffSteps):
         """Ask what is to be changed."""
         entry = self._get_reconfigure_entry()
         self._location_id = entry.data[CONF_LOCATION_ID]
+        self._connect_url = entry.data[CONF_CONNECT_URL]
         if entry.state is ConfigEntryState.LOADED:
             self._client = entry.runtime_data.client
         else:
@@ -120,11 +122,15 @@ class ReconfigureSteps(TariffSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask where prices are to come from."""
-        failure = FormFailure()
+        failure = self._take_connect_failure()
         if user_input is not None:
             direction = TariffDirection(user_input[CONF_DIRECTION].upper())
             try:
+                if user_input[CONF_TARIFF] == CONNECT:
+                    return await self._async_visit_connect(direction, "new_tariff")
                 failure = await self._async_connect_market(direction)
+            except NoURLAvailableError:
+                failure = FormFailure(errors={CONF_TARIFF: "no_own_url"})
             except FlatpeakError as err:
                 failure = FormFailure.of(err)
             if not failure:

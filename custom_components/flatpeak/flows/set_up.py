@@ -8,7 +8,12 @@ from homeassistant.const import CONF_API_KEY
 from homeassistant.helpers import instance_id
 
 from ..api import FlatpeakError, Location
-from ..const import CONF_HISTORY, CONF_LINK_DASHBOARD, CONF_LOCATION_ID
+from ..const import (
+    CONF_CONNECT_URL,
+    CONF_HISTORY,
+    CONF_LINK_DASHBOARD,
+    CONF_LOCATION_ID,
+)
 from ..dashboard import DashboardSource, async_sources
 from ..journal import Journal
 from ..meter import async_source_of
@@ -44,6 +49,7 @@ class SetUpSteps(TariffSteps):
             self._credentials = credentials_of(user_input)
             try:
                 self._client = client_of(self.hass, self._credentials)
+                self._connect_url = self._credentials[CONF_CONNECT_URL]
                 self._locations = await self._client.list_locations()
             except FlatpeakError as err:
                 failure = FormFailure.of(err, CONF_API_KEY, CONF_SERVER)

@@ -1,12 +1,15 @@
 """Where the prices of a home come from."""
 
 from abc import abstractmethod
+import asyncio
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, override
 
 import voluptuous as vol
 
 from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.core import callback
+from homeassistant.helpers.network import NoURLAvailableError
 from homeassistant.helpers.selector import (
     SelectSelector,
     SelectSelectorConfig,
@@ -21,13 +24,15 @@ from ..api import (
     Tariff,
     TariffDirection,
 )
-from ..const import LOGGER
+from ..connect import Visit, VisitOutcome
+from ..const import DOMAIN, LOGGER
 from ..dashboard import async_sources
 from ..meter import Flow
 from .forms import CONF_TARIFF, FormFailure
 from .home import HomeFlow
 
 MARKET: Final = "market"
+CONNECT: Final = "connect"
 LATER: Final = "later"
 
 # Market prices are to price all history that Flatpeak knows prices of, and to
@@ -48,16 +53,21 @@ def tariff_selector(*options: str) -> SelectSelector:
 
 
 _TARIFF_SCHEMA: Final = vol.Schema(
-    {vol.Required(CONF_TARIFF, default=MARKET): tariff_selector(MARKET, LATER)}
+    {vol.Required(CONF_TARIFF, default=MARKET): tariff_selector(MARKET, CONNECT, LATER)}
 )
 
 
 class TariffSteps(HomeFlow):
     """Connects a tariff to the location."""
 
+    _back_to: str
+    _watcher: asyncio.Task[None]
+
     def __init__(self) -> None:
-        """Begin without any tariff made."""
+        """Begin without any tariff made, and nobody sent to Connect."""
         self._markets: dict[TariffDirection, Tariff] = {}
+        self._visit: Visit | None = None
+        self._connect_failure = FormFailure()
 
     @abstractmethod
     async def _async_after_tariff(self) -> ConfigFlowResult:
@@ -67,12 +77,18 @@ class TariffSteps(HomeFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask where the prices come from."""
-        failure = FormFailure()
+        failure = self._take_connect_failure()
         if user_input is not None:
             if user_input[CONF_TARIFF] == LATER:
                 return await self._async_after_tariff()
             try:
+                if user_input[CONF_TARIFF] == CONNECT:
+                    return await self._async_visit_connect(
+                        TariffDirection.IMPORT, "tariff"
+                    )
                 failure = await self._async_connect_markets()
+            except NoURLAvailableError:
+                failure = FormFailure(errors={CONF_TARIFF: "no_own_url"})
             except FlatpeakError as err:
                 failure = FormFailure.of(err)
             if not failure:
@@ -123,3 +139,64 @@ class TariffSteps(HomeFlow):
         """Return whether the home sells energy."""
         sources = await async_sources(self.hass)
         return any(source.flow is Flow.GRID_EXPORT for source in sources)
+
+    async def _async_visit_connect(
+        self, direction: TariffDirection, back_to: str
+    ) -> ConfigFlowResult:
+        """Send the user to Connect; what does not end well there leads back to a step."""
+        self._end_visit()
+        self._visit = await Visit.async_begin(
+            self.hass, self._client, self._location_id, direction, self._connect_url
+        )
+        self._back_to = back_to
+        self._watcher = self.hass.async_create_background_task(
+            self._async_watch(self._visit), f"{DOMAIN} connect"
+        )
+        return await self.async_step_connect()
+
+    async def _async_watch(self, visit: Visit) -> None:
+        """Let the flow go on once the visit has ended."""
+        try:
+            outcome = await visit.async_outcome()
+        except FlatpeakError as err:
+            self._connect_failure = FormFailure.of(err)
+        else:
+            if outcome is not VisitOutcome.CONNECTED:
+                self._connect_failure = FormFailure(errors={CONF_TARIFF: outcome})
+        await self.hass.config_entries.flow.async_configure(self.flow_id, {})
+
+    async def async_step_connect(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Wait for the user to come back from Connect."""
+        if user_input is None:
+            assert self._visit is not None
+            return self.async_external_step(step_id="connect", url=self._visit.url)
+        return self.async_external_step_done(
+            next_step_id=self._back_to if self._connect_failure else "connected"
+        )
+
+    async def async_step_connected(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
+        """Go on with the tariff that the user has connected."""
+        return await self._async_after_tariff()
+
+    def _take_connect_failure(self) -> FormFailure:
+        """Return why a visit to Connect has led to nothing, which is told once."""
+        failure, self._connect_failure = self._connect_failure, FormFailure()
+        return failure
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Wait for nobody once the flow is over."""
+        self._end_visit()
+
+    @callback
+    def _end_visit(self) -> None:
+        """Expect nobody back any more."""
+        if self._visit is not None:
+            self._visit.async_end()
+            self._watcher.cancel()
+            self._visit = None
