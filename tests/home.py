@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from math import isclose, nan
 from typing import Any, Final
 
@@ -148,6 +149,15 @@ class Home:
         self._sums[statistic_id] = total
         self.import_rows(statistic_id, rows, unit=unit)
         await async_written(self.hass)
+
+    @staticmethod
+    def rows_of(start: datetime, changes_wh: Iterable[float]) -> list[StatisticData]:
+        """Return the hourly rows of a whole history, in kWh."""
+        sums = accumulate(change / 1000 for change in changes_wh)
+        return [
+            StatisticData(start=start + number * HOUR, state=total, sum=total)
+            for number, total in enumerate(sums)
+        ]
 
     def import_rows(
         self, statistic_id: str, rows: list[StatisticData], *, unit: str = "kWh"

@@ -13,6 +13,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .home import EXPORT, GRID_SOURCE, HOUR, IMPORT, Home
+from .simulator.clock import Span, to_instant
 from .simulator.tariffs import Direction
 
 # A Tuesday, half past one in Berlin in the afternoon.
@@ -63,6 +64,21 @@ class PricedHome:
     def tick(self, delta: timedelta = HOUR) -> None:
         """Let time pass."""
         self._freezer.tick(delta)
+
+    def spoil(
+        self,
+        start: datetime,
+        energy: float | None,
+        direction: Direction = Direction.IMPORT,
+    ) -> None:
+        """Let Flatpeak count other energy for an hour, or none at all."""
+        device_id = self.meter(direction).device_id
+        [register] = self.simulator.account().meters.registers(device_id, direction)
+        span = Span(to_instant(start), to_instant(start + HOUR))
+        if energy is None:
+            register.discard(span)
+        else:
+            register.put(span, energy)
 
     async def async_use(self, hours: int = 1) -> None:
         """Let hours pass in which energy is used."""

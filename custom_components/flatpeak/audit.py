@@ -52,6 +52,42 @@ def audit(
             yield found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference:
+    """A record of which Flatpeak counts other energy than the recorder."""
+
+    record: EnergyInterval
+    counted_wh: float
+
+
+def suspects(
+    rows: Iterable[CostRow], records: Sequence[EnergyInterval]
+) -> list[EnergyInterval]:
+    """Return the records of the days that do not count just their energy.
+
+    A row is the report of a day. What no row covers is not counted at all.
+    """
+    covered: set[EnergyInterval] = set()
+    wrong: set[EnergyInterval] = set()
+    for row in rows:
+        inside = [each for each in records if _share(each, row.start, row.end)]
+        covered.update(inside)
+        if not _is_day_counted(row, inside):
+            wrong.update(inside)
+    return [
+        each
+        for each in records
+        if each in wrong or (each.energy_wh and each not in covered)
+    ]
+
+
+def _is_day_counted(row: CostRow, records: Sequence[EnergyInterval]) -> bool:
+    """Return whether a row counts just the energy of records, as far as it can tell."""
+    if all(row.start <= each.start and each.end <= row.end for each in records):
+        return is_counted(row.energy_wh, [each.energy_wh for each in records])
+    return not any(audit([row], records))
+
+
 def _share(interval: EnergyInterval, start: datetime, end: datetime) -> float:
     """Return the share of an interval that lies within two borders."""
     overlap = min(interval.end, end) - max(interval.start, start)

@@ -4,10 +4,8 @@ from typing import Final, override
 
 from homeassistant.components.button import ButtonEntity, ButtonEntityDescription
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
-from .const import DOMAIN
 from .coordinator import FlatpeakConfigEntry
 from .entity import FlatpeakHomeEntity
 
@@ -38,17 +36,4 @@ class FlatpeakSyncButton(FlatpeakHomeEntity, ButtonEntity):
     @override
     async def async_press(self) -> None:
         """Run a cycle, and say what kept it from ending well."""
-        await self.coordinator.async_refresh()
-        if not self.coordinator.last_update_success:
-            raise _failure(self.coordinator.last_exception)
-
-
-def _failure(err: BaseException | None) -> HomeAssistantError:
-    """Return what kept a cycle from ending well, as the user is told."""
-    if isinstance(err, HomeAssistantError):
-        return err
-    return HomeAssistantError(
-        translation_domain=DOMAIN,
-        translation_key="unknown",
-        translation_placeholders={"message": type(err).__name__},
-    )
+        await self.coordinator.async_sync()

@@ -1,7 +1,7 @@
 """Run the hourly cycle, and hold the data that the entities show."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
@@ -40,15 +40,15 @@ from .api import (
 )
 from .audit import Discrepancy
 from .const import CONF_LINK_DASHBOARD, CONF_LOCATION_ID, DOMAIN, LOGGER
-from .corrections import Corrector
+from .corrections import Corrector, Resubmission
 from .costs import WH_PER_KWH
 from .dashboard import async_lacks_cost, async_link, async_unlink
 from .days import DAY, days_later, midnight
-from .failure import update_failure
+from .failure import cycle_failure, update_failure
 from .intervals import floor_hour
 from .issues import async_raise_issue, async_withdraw_issue
 from .journal import Journal
-from .meter import Flow, cost_statistic_ids, meters_of
+from .meter import Flow, Meter, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
 from .prices import PriceBook
 from .report import Pricing, Reporter, cost_statistic
@@ -151,6 +151,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         )
         self._corrector = Corrector(hass, self._uploader, self.journal, self.meters)
         self._turn = asyncio.Lock()
+        self._since: datetime | None = None
         self._is_running = False
         self._failures = 0
         self._cancel_cycle: CALLBACK_TYPE | None = None
@@ -284,6 +285,60 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._async_await_price(costs.prices)
         return costs
 
+    async def async_sync(self, since: datetime | None = None) -> None:
+        """Run a cycle now, raise HomeAssistantError when it does not end well.
+
+        All from an instant on is compared and priced again, where one is given. What
+        is corrected then is priced in a cycle of its own.
+        """
+        self._since = since
+        try:
+            await self._async_run_cycle()
+        finally:
+            self._since = None
+        if since is not None and self._owes_costs:
+            await self._async_run_cycle()
+
+    async def _async_run_cycle(self) -> None:
+        """Run a cycle, raise what kept it from ending well."""
+        await self.async_refresh()
+        if not self.last_update_success:
+            raise cycle_failure(self.last_exception)
+
+    @property
+    def _owes_costs(self) -> bool:
+        """Return whether there is energy whose costs are still to be asked for."""
+        return any(
+            self.journal.meters[meter.device_id].unpriced for meter in self.meters
+        )
+
+    async def async_resubmit(
+        self, meters: Iterable[Meter], start: datetime, end: datetime, *, dry_run: bool
+    ) -> list[Resubmission]:
+        """Compare the records of meters in a window, and submit again what differs.
+
+        With a dry run it is only compared. Raise FlatpeakError where that cannot be
+        done now. The work does not outlive the entry.
+        """
+        return await self._async_create_task(
+            self._async_resubmit(meters, start, end, dry_run=dry_run), "resubmission"
+        )
+
+    async def _async_resubmit(
+        self, meters: Iterable[Meter], start: datetime, end: datetime, *, dry_run: bool
+    ) -> list[Resubmission]:
+        """Compare records, and submit again what differs, while nothing else is sent."""
+        async with self._async_take_turn("resubmission"):
+            await self._uploader.async_require_settled()
+            done = [
+                await self._corrector.async_resubmit(meter, start, end, dry_run=dry_run)
+                for meter in meters
+            ]
+        self._async_see_corrections()
+        if any(each.sent for each in done):
+            self._async_create_task(self.async_refresh(), "resubmitted")
+        return done
+
     @asynccontextmanager
     async def _async_take_turn(self, work: str) -> AsyncGenerator[None]:
         """Let nothing else be uploaded or priced meanwhile; leave Flatpeak its rest."""
@@ -302,7 +357,9 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             finally:
                 self._async_see_overdue()
             pricing = await self._async_price_past(now, until)
-            differing = await self._corrector.async_check(now, pricing.reports)
+            differing = await self._corrector.async_check(
+                now, pricing.reports, self._since
+            )
             status = await self._async_status()
             prices = await self._async_prices(now, pricing.book, status)
         self._async_see_energy(differing)
@@ -328,8 +385,11 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         """Price as much of the past as is due, this month and the last days always."""
         today = midnight(now, self.zone)
         days = self._days_due(now)
+        starts = [self.month_start(now), days_later(today, -days)]
+        if self._since is not None:
+            starts.append(midnight(self._since, self.zone))
         pricing = await self._reporter.async_price(
-            min(self.month_start(now), days_later(today, -days)),
+            min(starts),
             until,
             ahead=days_later(today, 2),
         )
@@ -564,6 +624,11 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
                     "energy_differs",
                     about=meter.subentry_id,
                 )
+        self._async_see_corrections()
+
+    @callback
+    def _async_see_corrections(self) -> None:
+        """Tell the user when Flatpeak does not take corrections."""
         if self.journal.corrections_stopped:
             async_raise_issue(self.hass, self.config_entry, "corrections_stopped")
         else:

@@ -1,22 +1,23 @@
 """Find what has changed since it was submitted, and submit it again."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from itertools import batched
 from typing import Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .api import CostReport, FlatpeakTariffError
-from .audit import Discrepancy, audit
+from .api import MAX_BATCH_RECORDS, CostReport, FlatpeakTariffError
+from .audit import Difference, Discrepancy, audit
 from .const import LOGGER
 from .intervals import HOUR, EnergyInterval, EnergyRow, recut, to_intervals
 from .journal import Day, Journal, MeterJournal, day_of
 from .meter import Meter
 from .sources import async_read_meters
-from .upload import Uploader
+from .upload import MONTH, Uploader
 
 # How far back the recorder is compared with what was submitted: every time, and
 # once a day.
@@ -45,6 +46,16 @@ class Reading:
         return {day: Day.of(self.days[day]) for day in days}
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resubmission:
+    """What differed of a meter, and what became of it."""
+
+    meter: Meter
+    differences: Sequence[Difference]
+    sent: int
+    """How many records were submitted again."""
+
+
 class Corrector:
     """Keeps what Flatpeak has in line with the recorder, and watches that it is."""
 
@@ -64,14 +75,18 @@ class Corrector:
         self._differing: dict[str, list[Discrepancy]] = {}
 
     async def async_check(
-        self, now: datetime, reports: Mapping[str, Iterable[CostReport]]
+        self,
+        now: datetime,
+        reports: Mapping[str, Iterable[CostReport]],
+        since: datetime | None = None,
     ) -> dict[str, Discrepancy]:
         """Submit again what has changed, and audit the days that have not.
 
-        The reports are what Flatpeak counted before. Return the worst day of each
-        meter whose energy is not what was submitted, by device id.
+        The reports are what Flatpeak counted before. All from `since` on is searched
+        where that is given. Return the worst day of each meter whose energy is not
+        what was submitted, by device id.
         """
-        is_searched = self._searched_on == now.date()
+        is_searched = self._searched_on == now.date() and since is None
         if not is_searched:
             self._differing.clear()
         window = WINDOW if is_searched else LONG_WINDOW
@@ -83,6 +98,8 @@ class Corrector:
             ]
             self._differing[device_id] = [*earlier, *found]
             await self._async_correct(device_id, reading)
+        if since is not None and since < begin:
+            await self._async_correct_old(since, begin)
         self._searched_on = now.date()
         return {
             device_id: max(found, key=lambda each: (each.size, each.day))
@@ -105,40 +122,106 @@ class Corrector:
         """
         known = self._journal.meters[device_id]
         known.remember(reading.remembered(reading.unknown))
-        if not reading.changed or self._journal.corrections_stopped:
+        if not reading.changed or not self._is_correcting:
             return
-        if self._journal.overdue is not None:
-            return  # What Flatpeak lacks now it may yet process.
         intervals = reading.intervals_of(reading.changed)
         try:
-            is_right = await self._async_is_replaced(device_id, intervals)
+            differing = await self._uploader.async_differing(device_id, intervals)
+            await self.async_replace(device_id, differing)
         except FlatpeakTariffError:
             return  # No report can tell now what is to be corrected.
-        if is_right:
+        if not self._journal.corrections_stopped:
             known.remember(reading.remembered(reading.changed))
-        else:
-            LOGGER.warning(
-                "Flatpeak does not take changed energy in place of what it has; "
-                "changes of energy that is already uploaded are not sent any more"
-            )
-            self._journal.corrections_stopped = True
         await self._journal.async_save()
 
-    async def _async_is_replaced(
-        self, device_id: str, intervals: Sequence[EnergyInterval]
-    ) -> bool:
-        """Submit what differs again, return whether Flatpeak has the new energy then."""
-        differing = await self._uploader.async_differing(device_id, intervals)
-        if not differing:
-            return True
-        LOGGER.info(
-            "The energy of %d records has changed in Home Assistant since it was "
-            "uploaded; they are uploaded again",
-            len(differing),
+    @property
+    def _is_correcting(self) -> bool:
+        """Return whether changes are submitted again.
+
+        What Flatpeak lacks while a batch is overdue it may yet process.
+        """
+        return not self._journal.corrections_stopped and self._journal.overdue is None
+
+    async def _async_correct_old(self, begin: datetime, end: datetime) -> None:
+        """Submit again what differs in days that are not remembered any more."""
+        for device_id in self._meters:
+            try:
+                async for found in self.async_compare(device_id, begin, end):
+                    if self._is_correcting:
+                        records = [each.record for each in found]
+                        await self.async_replace(device_id, records)
+            except FlatpeakTariffError:
+                continue  # No report can tell now what is to be corrected.
+
+    async def async_compare(
+        self, device_id: str, begin: datetime, end: datetime
+    ) -> AsyncIterator[list[Difference]]:
+        """Yield what differs of the records of a meter in a window, by month.
+
+        Raise FlatpeakTariffError where no report can tell.
+        """
+        known = self._journal.of([device_id])
+        while begin < end:
+            border = min(begin + MONTH, end)
+            # A record that begins before that spans a gap, and is left as it is.
+            first = begin - MONTH
+            rows = await async_read_meters(self._hass, known, first, border)
+            records = await self._hass.async_add_executor_job(
+                submitted_intervals, known[device_id], rows[device_id], first
+            )
+            yield await self._uploader.async_compare(
+                device_id,
+                [
+                    each
+                    for each in records
+                    if first < each.start and begin < each.end <= border
+                ],
+            )
+            begin = border
+
+    async def async_resubmit(
+        self, meter: Meter, begin: datetime, end: datetime, *, dry_run: bool
+    ) -> Resubmission:
+        """Compare the records of a meter in a window, and submit again what differs."""
+        differences: list[Difference] = []
+        sent = 0
+        async for found in self.async_compare(meter.device_id, begin, end):
+            differences += found
+            if not dry_run and self._is_correcting:
+                records = [each.record for each in found]
+                sent += await self.async_replace(meter.device_id, records)
+        return Resubmission(meter=meter, differences=differences, sent=sent)
+
+    async def async_replace(
+        self, device_id: str, records: Sequence[EnergyInterval]
+    ) -> int:
+        """Submit records again, return how many were sent.
+
+        Where Flatpeak does not have them then in place of what it had, corrections
+        stop.
+        """
+        sent = 0
+        for batch in batched(records, MAX_BATCH_RECORDS, strict=False):
+            LOGGER.info(
+                "The energy of %d records has changed in Home Assistant since it was "
+                "uploaded; they are uploaded again",
+                len(batch),
+            )
+            sent += len(batch)
+            is_taken = await self._uploader.async_correct(device_id, batch)
+            if not is_taken or await self._uploader.async_differing(device_id, batch):
+                await self._async_stop()
+                break
+        return sent
+
+    async def _async_stop(self) -> None:
+        """Correct nothing any more: it would only make things worse."""
+        LOGGER.warning(
+            "Flatpeak does not take changed energy in place of what it has; "
+            "changes of energy that is already uploaded are not sent any more"
         )
-        if not await self._uploader.async_correct(device_id, differing):
-            return False
-        return not await self._uploader.async_differing(device_id, differing)
+        self._journal.corrections_stopped = True
+        await self._journal.async_save()
 
 
 def _readings(

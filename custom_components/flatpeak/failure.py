@@ -76,6 +76,17 @@ def update_failure(err: FlatpeakError) -> HomeAssistantError:
     )
 
 
+def cycle_failure(err: BaseException | None) -> HomeAssistantError:
+    """Return what kept a cycle from ending well, as the user is told."""
+    if isinstance(err, HomeAssistantError):
+        return err
+    return HomeAssistantError(
+        translation_domain=DOMAIN,
+        translation_key="unknown",
+        translation_placeholders={"message": type(err).__name__},
+    )
+
+
 def action_failure(err: FlatpeakError) -> HomeAssistantError:
     """Return the failure as the user of an action is told."""
     return HomeAssistantError(

@@ -18,7 +18,9 @@ from homeassistant.util import dt as dt_util
 
 from .api import (
     MAX_BATCH_RECORDS,
+    Aggregation,
     Batch,
+    CostRow,
     FlatpeakClient,
     FlatpeakConnectionError,
     FlatpeakError,
@@ -28,7 +30,7 @@ from .api import (
     FlatpeakTariffError,
     Interval,
 )
-from .audit import is_counted
+from .audit import Difference, is_counted, suspects
 from .const import LOGGER
 from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour, to_intervals
 from .journal import (
@@ -368,6 +370,34 @@ class Uploader:
             *await self._async_differing(meter, intervals[middle:]),
         ]
 
+    async def async_require_settled(self) -> None:
+        """Raise FlatpeakNotProcessedError while it is open what Flatpeak has."""
+        await self._async_follow_batches()
+        self._require_processed()
+        if self._journal.doubt is not None or self._journal.overdue is not None:
+            raise FlatpeakNotProcessedError
+
+    async def async_compare(
+        self, device_id: str, records: Sequence[EnergyInterval]
+    ) -> list[Difference]:
+        """Return the records of which Flatpeak counts other energy, and how much.
+
+        The reports of days tell where each record is asked for: energy that lies in
+        another hour of the same day is not found. Raise FlatpeakTariffError where no
+        report can tell.
+        """
+        meter = self._meters[device_id]
+        found = []
+        for run in _runs(records):
+            rows = await self._async_rows(
+                meter, run[0].start, run[-1].end, Aggregation.DAY
+            )
+            for record in suspects(rows, run):
+                counted = await self._async_counted(meter, record.start, record.end)
+                if not is_counted(counted, [record.energy_wh]):
+                    found.append(Difference(record=record, counted_wh=counted))
+        return found
+
     def _refused_parts(self, now: datetime) -> list[Part]:
         """Return refused records that are due, as many as fit into one submission."""
         are_all_due = self._all_retried_on != now.date()
@@ -479,17 +509,28 @@ class Uploader:
         self, meter: Meter, start: datetime, end: datetime
     ) -> float:
         """Return the energy in Wh that Flatpeak counts for a meter."""
-        counted = []
+        rows = await self._async_rows(meter, start, end)
+        return fsum(row.energy_wh for row in rows)
+
+    async def _async_rows(
+        self,
+        meter: Meter,
+        start: datetime,
+        end: datetime,
+        aggregation: Aggregation | None = None,
+    ) -> list[CostRow]:
+        """Return what Flatpeak reports of a meter, in windows that it answers."""
+        rows: list[CostRow] = []
         direction = meter.flow.tariff_direction
         while start < end:
             border = min(start + MAX_REPORT, end)
             with self._patience.question((meter.device_id, direction)):
                 report = await self._client.get_interval_costs(
-                    meter.device_id, start, border, direction
+                    meter.device_id, start, border, direction, aggregation
                 )
-            counted += [row.energy_wh for row in report.rows]
+            rows += report.rows
             start = border
-        return fsum(counted)
+        return rows
 
 
 def _parts(

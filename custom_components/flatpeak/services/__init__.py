@@ -2,10 +2,11 @@
 
 from homeassistant.core import HomeAssistant, callback
 
-from . import costs
+from . import costs, resubmit, sync
 
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions."""
-    costs.async_setup(hass)
+    for kind in (costs, resubmit, sync):
+        kind.async_setup(hass)
