@@ -16,6 +16,7 @@ from homeassistant.helpers import device_registry as dr, issue_registry as ir
 from .home import HOUR, IMPORT, Home
 from .priced import NOW, PricedHome, profile
 from .simulator import Direction, Duplicates, Fault
+from .simulator.violations import Violation
 
 SUBMIT = "PUT /meters/interval"
 REPORT = "POST /costs/interval/{id}"
@@ -161,7 +162,7 @@ async def test_long_ago(home: Home, freezer: FrozenDateTimeFactory) -> None:
     assert answer["meters"][0]["sent"] == 3
     assert counted(priced) == pytest.approx(before)
     assert await priced.async_is_true()
-    assert not priced.simulator.violations.counts["overlap"]
+    assert not priced.simulator.violations.counts[Violation.OVERLAP]
 
 
 async def test_records_that_are_not_replaced(priced: PricedHome) -> None:
