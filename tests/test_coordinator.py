@@ -107,7 +107,7 @@ async def test_a_meter_whose_entity_is_gone(priced: PricedHome) -> None:
 
 
 async def test_repairs_of_others_stay(priced: PricedHome) -> None:
-    """A home that is removed takes only its own repairs with it."""
+    """A home that is removed takes only its own repairs with it, and offers one."""
     await priced.async_begin(hours=3, link_dashboard=False)
     ir.async_create_issue(
         priced.hass,
@@ -121,7 +121,8 @@ async def test_repairs_of_others_stay(priced: PricedHome) -> None:
     registry = ir.async_get(priced.hass)
     assert len(registry.issues) == 2
     await priced.hass.config_entries.async_remove(priced.entry.entry_id)
-    assert list(registry.issues) == [(DOMAIN, "other")]
+    offer = f"costs_remain_{priced.entry.unique_id}"
+    assert list(registry.issues) == [(DOMAIN, "other"), (DOMAIN, offer)]
 
 
 async def test_flatpeak_wants_to_rest(priced: PricedHome) -> None:

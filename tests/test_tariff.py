@@ -26,6 +26,7 @@ def leg(status: ConnectionStatus = ConnectionStatus.CONNECTED) -> TariffLeg:
         status=status,
         connection_type="DIRECT",
         provider_name="Example Energy",
+        tariff_id="trf_1",
         tariff_name="Night saver",
         structure_type="TIME_OF_DAY",
         contract_end=START,

@@ -44,6 +44,7 @@ from .corrections import Corrector, Resubmission
 from .costs import WH_PER_KWH
 from .dashboard import async_lacks_cost, async_link, async_unlink
 from .days import DAY, days_later, midnight
+from .events import EventWatch
 from .failure import cycle_failure, update_failure
 from .intervals import floor_hour
 from .issues import async_raise_issue, async_withdraw_issue
@@ -149,6 +150,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._uploader = Uploader(
             hass, client, self.journal, self.meters, self._patience
         )
+        self._events = EventWatch(hass, entry, client, self.location_id, self._patience)
         self._corrector = Corrector(hass, self._uploader, self.journal, self.meters)
         self._turn = asyncio.Lock()
         self._since: datetime | None = None
@@ -362,6 +364,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             )
             status = await self._async_status()
             prices = await self._async_prices(now, pricing.book, status)
+            await self._events.async_look(now, status)
         self._async_see_energy(differing)
         self._async_see_refused_records(now)
         self._async_learn_currency(pricing.reports)

@@ -24,6 +24,7 @@ from homeassistant.helpers.selector import StatisticSelector
 from .const import CONF_DEVICE_ID, CONF_LINK_DASHBOARD, CONF_STATISTIC_ID, DOMAIN
 from .coordinator import FlatpeakConfigEntry
 from .dashboard import async_link
+from .events import Notice
 from .meter import async_source_of, meters_of
 from .removal import COSTS_REMAIN, async_clear_left_costs
 from .sources import SourceProblem, async_change_source
@@ -218,6 +219,7 @@ _FLOWS: Final[Mapping[str, Callable[[FlatpeakConfigEntry], RepairsFlow]]] = {
     "dashboard_without_cost": _LinkDashboardFlow,
     "no_price_data": _NewTariffFlow,
     "no_tariff": _NewTariffFlow,
+    **dict.fromkeys(Notice, _NewTariffFlow),
 }
 
 

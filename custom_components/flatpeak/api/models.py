@@ -194,6 +194,7 @@ class TariffLeg:
     status: ConnectionStatus
     connection_type: str | None
     provider_name: str | None
+    tariff_id: str | None
     tariff_name: str | None
     structure_type: str | None
     contract_end: datetime | None
@@ -207,6 +208,7 @@ class TariffLeg:
             status=_status(data, "status"),
             connection_type=_optional_text(data, "connection_type"),
             provider_name=_optional_text(provider, "display_name"),
+            tariff_id=_optional_text(tariff, "id"),
             tariff_name=_optional_text(tariff, "display_name"),
             structure_type=_optional_text(tariff, "structure_type"),
             contract_end=_optional_instant(tariff, "contract_end_date"),
