@@ -100,6 +100,23 @@ async def test_a_home_of_the_first_version(priced: PricedHome) -> None:
     assert await priced.async_is_true()
 
 
+async def test_a_home_of_a_later_minor_version(priced: PricedHome) -> None:
+    """Who goes back to this version keeps what a later one has added."""
+    data = {**priced.entry.data, "connect_url": "https://connect.example", "new": 1}
+    priced.entry = MockConfigEntry(
+        domain=DOMAIN,
+        minor_version=3,
+        unique_id=priced.entry.unique_id,
+        data=data,
+        options=priced.entry.options,
+    )
+
+    await _set_up(priced)
+
+    assert priced.entry.state is ConfigEntryState.LOADED
+    assert priced.entry.data == data
+
+
 async def test_a_home_of_a_later_version(priced: PricedHome) -> None:
     """What a later version has made of a home is left alone."""
     priced.entry = MockConfigEntry(domain=DOMAIN, version=2, data=priced.entry.data)

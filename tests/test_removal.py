@@ -113,6 +113,17 @@ async def test_costs_of_a_removed_meter_are_cleared(priced: PricedHome) -> None:
     assert journal.meters[export.device_id].unpriced is not None
 
 
+async def test_home_that_never_had_a_meter(home: Home) -> None:
+    """Without costs there is nothing to clear."""
+    entry = await home.async_set_up()
+    assert not entry.subentries
+
+    await home.hass.config_entries.async_remove(entry.entry_id)
+    await home.async_settle()
+
+    assert not ir.async_get(home.hass).issues
+
+
 async def test_repairs_of_a_removed_meter_go(priced: PricedHome) -> None:
     """What was to be mended of it is no more; of the others it is."""
     for each in priced.entry.runtime_data.meters:

@@ -80,9 +80,7 @@ def _client(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> FlatpeakClient:
 
 
 async def async_migrate_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:
-    """Give a home of an earlier version what it lacks; refuse one of a later version."""
-    if entry.version > 1:
-        return False
+    """Give a home of an earlier version what it lacks."""
     if entry.minor_version < 2:
         hass.config_entries.async_update_entry(
             entry,

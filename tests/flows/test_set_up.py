@@ -168,7 +168,11 @@ async def test_market_prices(
     flow = await furnished.async_begin_flow()
     flow = await furnished.async_answer(flow, location_id=location.id)
     assert flow["step_id"] == "tariff"
-    assert flow["data_schema"].schema["tariff"].config["options"] == ["market", "later"]
+    assert flow["data_schema"].schema["tariff"].config["options"] == [
+        "market",
+        "connect",
+        "later",
+    ]
 
     flow = await furnished.async_answer(flow, tariff="market")
 
