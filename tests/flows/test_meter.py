@@ -22,7 +22,7 @@ from homeassistant.helpers import (
 )
 from homeassistant.util import dt as dt_util
 
-from ..home import CAR, IMPORT, Flow, Home
+from ..home import CAR, HOUR, IMPORT, Flow, Home
 from ..simulator import Direction, Fault
 from .steps import EXTERNAL, async_finish, async_to_meters, suggested
 
@@ -181,7 +181,11 @@ async def test_new_name(furnished: Home, entry: ConfigEntry[Any]) -> None:
     before = [dict(each.data) for each in entry.subentries.values()]
     flow = await _begin_to_change(furnished, entry, "Ev charger")
     assert flow["step_id"] == "reconfigure"
-    assert suggested(flow) == {"flow": "consumption", "name": "Ev charger"}
+    assert suggested(flow) == {
+        "statistic_id": CAR,
+        "flow": "consumption",
+        "name": "Ev charger",
+    }
 
     flow = await _answer(furnished, flow, flow="consumption", name=" My car ")
 
@@ -204,6 +208,65 @@ async def test_name_that_is_blank(furnished: Home, entry: ConfigEntry[Any]) -> N
     await _answer(furnished, flow, flow="consumption", name=" ")
 
     assert [each.title for each in entry.subentries.values()][3] == "Ev charger"
+
+
+async def test_new_source(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """The meter goes on with another statistic, and nothing of it counts twice."""
+    old = entry.runtime_data.meters[3]
+    heat = "sensor.heat_pump"
+    furnished.add_sensor(heat)
+    hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    await furnished.async_record(heat, hour - 5 * HOUR, [50, 60, 70, 80, 90])
+    answers = {"flow": "consumption", "name": "Heat pump"}
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    for statistic_id, error in ((IMPORT, "source_in_use"), ("sensor.x", "not_energy")):
+        flow = await _answer(furnished, flow, statistic_id=statistic_id, **answers)
+        assert flow["errors"] == {"statistic_id": error}
+        assert suggested(flow) == {"statistic_id": statistic_id, **answers}
+
+    flow = await _answer(furnished, flow, statistic_id=heat, **answers)
+
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    new = entry.runtime_data.meters[3]
+    assert new.device_id == old.device_id
+    assert new.name == "Heat pump"
+    assert new.source == er.async_get(furnished.hass).entities[heat].id
+    records = furnished.simulator.truth(new.device_id, Direction.IMPORT).records()
+    assert isclose(fsum(each.energy for each in records), 600)
+
+
+async def test_source_that_is_gone(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """A meter whose entity is gone can be renamed, and keeps its place."""
+    source = entry.runtime_data.meters[3].source
+    er.async_get(furnished.hass).async_remove(CAR)
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    assert suggested(flow) == {"flow": "consumption", "name": "Ev charger"}
+
+    flow = await _answer(furnished, flow, flow="consumption", name="Old car")
+
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    assert entry.runtime_data.meters[3].name == "Old car"
+    assert entry.runtime_data.meters[3].source == source
+
+
+async def test_new_source_and_flow(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """With another flow the new statistic begins anew, too."""
+    hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    await furnished.async_record(EXTERNAL, hour - 3 * HOUR, [10, 20, 30])
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    flow = await _answer(
+        furnished, flow, statistic_id=EXTERNAL, flow="grid_import", name="Boiler"
+    )
+
+    flow = await _answer(furnished, flow, history="30_days")
+
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    boiler = entry.runtime_data.meters[3]
+    assert (boiler.source, boiler.flow) == (EXTERNAL, "grid_import")
+    assert not await furnished.async_miscounted(entry)
 
 
 async def test_new_flow(furnished: Home, entry: ConfigEntry[Any]) -> None:

@@ -37,7 +37,7 @@ from ..const import (
 from ..coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
 from ..intervals import floor_hour
 from ..journal import Journal
-from ..meter import Flow, async_source_of
+from ..meter import Flow, async_source_of, async_statistic_id, meters_of
 from ..statistics import async_energy_statistics
 from .forms import (
     HISTORY_1_YEAR,
@@ -71,6 +71,7 @@ _METER_SCHEMA: Final = vol.Schema(
 
 _CHANGED_METER_SCHEMA: Final = vol.Schema(
     {
+        vol.Optional(CONF_STATISTIC_ID): StatisticSelector(),
         vol.Required(CONF_FLOW): _FLOW_SELECTOR,
         vol.Required(CONF_NAME): TextSelector(),
     }
@@ -84,7 +85,9 @@ _NEW_FLOW_SCHEMA: Final = vol.Schema(
 class MeterSubentryFlow(ConfigSubentryFlow):
     """Adds a meter to a home, or changes one."""
 
-    _changed: Mapping[str, Any]
+    _flow: Flow
+    _name: str
+    _source: str
 
     async def async_step_user(
         self, user_input: dict[str, Any] | None = None
@@ -134,28 +137,62 @@ class MeterSubentryFlow(ConfigSubentryFlow):
     async def async_step_reconfigure(
         self, user_input: dict[str, Any] | None = None
     ) -> SubentryFlowResult:
-        """Ask for another name or flow of the meter."""
+        """Ask for another statistic, name or flow of the meter."""
         entry, meter = self._get_entry(), self._get_reconfigure_subentry()
         if entry.state is not ConfigEntryState.LOADED:
             return self.async_abort(reason="entry_not_loaded")
+        failure = FormFailure()
         if user_input is None:
-            user_input = {CONF_FLOW: meter.data[CONF_FLOW], CONF_NAME: meter.title}
+            user_input = self._present(meter)
         else:
-            self._changed = user_input
-            if user_input[CONF_FLOW] != meter.data[CONF_FLOW]:
-                return await self.async_step_new_flow()
-            return self.async_update_and_abort(entry, meter, title=self._name(meter))
+            self._name = user_input[CONF_NAME].strip() or meter.title
+            self._flow = Flow(user_input[CONF_FLOW])
+            self._source = meter.data[CONF_SOURCE]
+            if statistic_id := user_input.get(CONF_STATISTIC_ID):
+                self._source = async_source_of(self.hass, statistic_id)
+                failure = await self._async_check_source(meter, statistic_id)
+            if not failure:
+                return await self._async_change(entry, meter)
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
                 _CHANGED_METER_SCHEMA, user_input
             ),
+            **failure.as_form(),
         )
 
-    def _name(self, meter: ConfigSubentry) -> str:
-        """Return the name that the meter is given, or keeps."""
-        name: str = self._changed[CONF_NAME]
-        return name.strip() or meter.title
+    def _present(self, meter: ConfigSubentry) -> dict[str, Any]:
+        """Return what a meter is now, without a statistic that is gone."""
+        present = {CONF_FLOW: meter.data[CONF_FLOW], CONF_NAME: meter.title}
+        statistic_id = async_statistic_id(self.hass, meter.data[CONF_SOURCE])
+        if statistic_id is not None:
+            present[CONF_STATISTIC_ID] = statistic_id
+        return present
+
+    async def _async_check_source(
+        self, meter: ConfigSubentry, statistic_id: str
+    ) -> FormFailure:
+        """Return why the meter cannot go on with a statistic that is new to it."""
+        if self._source == meter.data[CONF_SOURCE]:
+            return FormFailure()
+        if any(each.source == self._source for each in meters_of(self._get_entry())):
+            return FormFailure(errors={CONF_STATISTIC_ID: "source_in_use"})
+        if not await async_energy_statistics(self.hass, [statistic_id]):
+            return FormFailure(errors={CONF_STATISTIC_ID: "not_energy"})
+        return FormFailure()
+
+    async def _async_change(
+        self, entry: FlatpeakConfigEntry, meter: ConfigSubentry
+    ) -> SubentryFlowResult:
+        """Change what is the same meter still; ask more where it begins anew."""
+        if self._flow != meter.data[CONF_FLOW]:
+            return await self.async_step_new_flow()
+        return self.async_update_and_abort(
+            entry,
+            meter,
+            title=self._name,
+            data_updates={CONF_SOURCE: self._source},
+        )
 
     async def async_step_new_flow(
         self, user_input: dict[str, Any] | None = None
@@ -183,9 +220,9 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             self.hass,
             coordinator.client,
             coordinator.journal,
-            source=meter.data[CONF_SOURCE],
-            flow=Flow(self._changed[CONF_FLOW]),
-            name=self._name(meter),
+            source=self._source,
+            flow=self._flow,
+            name=self._name,
             history=history,
         )
         return self.async_update_and_abort(
