@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 import pytest
 
 from custom_components.flatpeak.api import CostRow, PriceSlot
-from custom_components.flatpeak.costs import apportion
+from custom_components.flatpeak.costs import apportion, lost
 from custom_components.flatpeak.intervals import (
     HOUR,
     EnergyInterval,
@@ -577,3 +577,35 @@ def test_days_of_23_and_25_hours(zone: str, changing: date, hours: int) -> None:
     assert with_energy.keys() == {start + number * HOUR for number in range(hours)}
     assert without == with_energy
     assert fsum(with_energy.values()) == pytest.approx(5.0, rel=1e-9)
+
+
+def test_energy_whose_hours_are_gone() -> None:
+    """It is spread over what was accepted and is in no interval, of days in part known."""
+
+    def energy(start: float, end: float, energy_wh: float) -> EnergyInterval:
+        """Return an interval."""
+        return EnergyInterval(start=at(start), end=at(end), energy_wh=energy_wh)
+
+    def days(*energies_wh: float) -> list[CostRow]:
+        """Return the reports of consecutive days."""
+        return [
+            replace(
+                row(START + number * DAY, START + (number + 1) * DAY, 1.0),
+                energy_wh=energy_wh,
+            )
+            for number, energy_wh in enumerate(energies_wh)
+        ]
+
+    kept = [energy(4, 6, 50.0), energy(10, 11, 100.0), energy(23, 25, 40.0)]
+    accepted = [(at(2), at(8)), (at(8), at(30))]
+
+    # Of the first day 720 Wh in 18 hours, of the next one 100 Wh, of the last nothing.
+    assert lost(days(890.0, 120.0, 500.0), kept, accepted) == [
+        energy(2, 4, 80.0),
+        energy(6, 8, 80.0),
+        energy(8, 10, 80.0),
+        energy(11, 23, 480.0),
+        energy(25, 30, 100.0),
+    ]
+    assert lost(days(171.0, 20.5), kept, accepted) == []
+    assert lost(days(870.0), kept, [(at(4), at(6))]) == []

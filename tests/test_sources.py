@@ -287,6 +287,19 @@ async def test_a_cleared_statistic_begins_anew(priced: PricedHome) -> None:
     assert problems(priced) == {}
 
 
+async def test_a_statistic_that_is_cleared_during_the_day(priced: PricedHome) -> None:
+    """The hours of the day that are gone keep their share of its cost."""
+    await priced.home.async_clear(IMPORT)
+    await priced.home.async_record(IMPORT, NOW.replace(minute=0), [400.0, 500.0])
+    priced.tick(2 * HOUR)
+
+    await priced.async_cycle()
+
+    assert counted(priced) == pytest.approx([*profile(HOURS), 400.0, 500.0])
+    assert len(await priced.async_costs()) == HOURS + 2
+    assert await priced.async_is_true()
+
+
 async def test_rows_that_were_uploaded_and_are_lost(priced: PricedHome) -> None:
     """A recorder that was set back goes on from there: the sum is right again."""
     rows = await priced.home.async_rows(IMPORT)
@@ -373,9 +386,12 @@ async def test_another_statistic_that_is_no_good(priced: PricedHome) -> None:
         assert flow["errors"] == {"statistic_id": error}
     assert SourceProblem.REMOVED in problems(priced)
 
-    flow = await async_answer(priced, flow, statistic_id=SOLAR)
+    await priced.home.async_record("utility:meter", NOW.replace(minute=0), [900.0])
+    priced.tick()
+    flow = await async_answer(priced, flow, statistic_id="utility:meter")
     assert flow["type"] == "create_entry"
     assert problems(priced) == {}
+    assert counted(priced) == pytest.approx([*profile(HOURS), 900.0])
 
 
 async def test_stop_a_meter(priced: PricedHome) -> None:

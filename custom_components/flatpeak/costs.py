@@ -8,12 +8,13 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from math import fsum
 from typing import Final
 
 from .api import CostRow, PriceSlot
+from .audit import ROUNDING_WH
 from .intervals import HOUR, EnergyInterval, floor_hour
 
 WH_PER_KWH: Final = 1000
@@ -74,6 +75,59 @@ def apportion(
         for piece, rest in zip(pieces, _rest(row, pieces), strict=True):
             pieces_of_hours[piece.hour].append(piece.cost + rest)
     return {hour: fsum(costs) for hour, costs in pieces_of_hours.items()}
+
+
+def lost(
+    rows: Iterable[CostRow],
+    intervals: Sequence[EnergyInterval],
+    accepted: Iterable[tuple[datetime, datetime]],
+) -> list[EnergyInterval]:
+    """Return the energy of report rows that is in no interval any more.
+
+    Where rows of a statistic were deleted, it is only known how much energy the
+    others leave of a reported day. It is spread by time over what was accepted and
+    has no interval. A day without any interval is left out: nothing is known of it.
+    """
+    windows = list(accepted)
+    energy = _Timeline(intervals)
+    found = []
+    for row in rows:
+        inside = energy.overlapping(row.start, row.end)
+        missing = row.energy_wh - fsum(_energy_within(each, row) for each in inside)
+        gaps = [
+            gap
+            for start, end in windows
+            for gap in _gaps(inside, max(start, row.start), min(end, row.end))
+        ]
+        length = sum((end - start for start, end in gaps), timedelta())
+        if inside and length and missing > ROUNDING_WH * len(inside):
+            found += [
+                EnergyInterval(
+                    start=start,
+                    end=end,
+                    energy_wh=missing * ((end - start) / length),
+                )
+                for start, end in gaps
+            ]
+    return found
+
+
+def _energy_within(interval: EnergyInterval, row: CostRow) -> float:
+    """Return the energy of an interval that lies within a row."""
+    overlap = min(interval.end, row.end) - max(interval.start, row.start)
+    return interval.energy_wh * (overlap / interval.length)
+
+
+def _gaps(
+    intervals: Iterable[EnergyInterval], start: datetime, end: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the parts of a window that no interval covers, which are in order."""
+    for interval in intervals:
+        if start < min(interval.start, end):
+            yield start, min(interval.start, end)
+        start = max(start, interval.end)
+    if start < end:
+        yield start, end
 
 
 class _Timeline[T: (EnergyInterval, PriceSlot)]:

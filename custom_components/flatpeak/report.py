@@ -19,7 +19,7 @@ from .api import (
 )
 from .const import LOGGER
 from .corrections import submitted_intervals
-from .costs import apportion
+from .costs import apportion, lost
 from .days import days_later, midnight, windows, with_offset_of
 from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour
 from .journal import Journal, MeterJournal, Span
@@ -241,6 +241,7 @@ def _hourly_costs(
     first = floor_hour(dt_util.as_utc(begin))
     intervals = submitted_intervals(journal, energy, read_from)
     known = [row for row in rows if not row.energy_wh or _has_energy(row, intervals)]
+    intervals += lost(known, intervals, journal.accepted())
     costs = apportion(known, intervals, slots, until=end)
     return {hour: cost for hour, cost in costs.items() if hour >= first}
 
