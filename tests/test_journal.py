@@ -13,6 +13,7 @@ import pytest
 
 from custom_components.flatpeak.intervals import HOUR, EnergyInterval
 from custom_components.flatpeak.journal import (
+    BEGINNING,
     CORRECTION,
     FRESH,
     HISTORY,
@@ -25,6 +26,7 @@ from custom_components.flatpeak.journal import (
     Overdue,
     Part,
     Refusal,
+    Source,
     Span,
     Stretch,
     Submission,
@@ -760,3 +762,58 @@ async def test_the_event_loop_does_not_convert_records(
 
     assert threads
     assert threading.current_thread() not in threads
+
+
+def test_the_source_of_a_meter() -> None:
+    """It is noted as it is called now; another one begins after the border, without debt."""
+    journal = meter()
+    journal.follow("id_1", "sensor.one", hour(50))
+    journal.accept(part(position=60, carry_wh=-30.0), refused=())
+    journal.follow("id_1", "sensor.renamed", hour(60))
+    first = Source(source="id_1", statistic_id="sensor.renamed", start=BEGINNING)
+    assert journal.sources == [first]
+    assert journal.fresh.carry_wh == -30.0
+    assert journal.debt_since is not None
+
+    journal.follow("id_2", "sensor.two", hour(60))
+
+    second = Source(source="id_2", statistic_id="sensor.two", start=hour(60))
+    assert journal.sources == [first, second]
+    assert journal.fresh.carry_wh == 0.0
+    assert journal.debt_since is None
+    journal.accept(part(position=70), refused=())
+    assert list(journal.accepted())[-2:] == [
+        (journal.fresh.start, hour(60)),
+        (hour(60), hour(70)),
+    ]
+
+
+def test_since_when_energy_ran_backwards() -> None:
+    """That is known until it has caught up; what is hardly anything does not count."""
+    journal = meter()
+    since = []
+    for position, carry_wh in ((50, -0.9), (51, -2.0), (52, -1.5), (53, 0.0)):
+        journal.accept(part(position=position, carry_wh=carry_wh), refused=())
+        since.append(journal.debt_since)
+    assert since == [None, hour(50), hour(50), None]
+
+
+async def test_another_source_begins_after_what_is_in_doubt(
+    hass: HomeAssistant,
+) -> None:
+    """What was sent is of the old one, and what that ran backwards ends with it."""
+    journal = await async_begun(hass)
+    known = journal.meters["dev_1"]
+    known.follow("id_1", "sensor.one", hour(48))
+    assert journal.sent_until("dev_1") == known.fresh.position
+    await journal.async_doubt(submission(part(interval(48), carry_wh=-7.0)))
+    assert journal.sent_until("dev_1") == hour(50)
+    assert journal.sent_until("dev_2") == journal.meters["dev_2"].fresh.position
+
+    known.follow("id_2", "sensor.two", journal.sent_until("dev_1"))
+    assert journal.doubt is not None
+    await journal.async_accept(journal.doubt, None, {})
+
+    assert known.fresh.position == hour(50)
+    assert known.fresh.carry_wh == 0.0
+    assert content(await async_loaded(hass)) == content(journal)

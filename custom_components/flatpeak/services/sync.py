@@ -1,5 +1,6 @@
 """The action that runs a cycle now, and looks further back."""
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,11 +34,17 @@ def async_setup(hass: HomeAssistant) -> None:
 
 
 async def _async_sync(call: ServiceCall) -> None:
-    """Upload what is new, and compare and price the past again, home by home."""
-    entries = _async_entries(call)
-    since = _since(call)
-    for entry in entries:
-        await entry.runtime_data.async_sync(since)
+    """Upload what is new, and compare and price the past again.
+
+    What keeps one home from ending well does not concern the others.
+    """
+    entries, since = _async_entries(call), _since(call)
+    results = await asyncio.gather(
+        *(entry.runtime_data.async_sync(since) for entry in entries),
+        return_exceptions=True,
+    )
+    for error in filter(None, results):
+        raise error
 
 
 @callback
