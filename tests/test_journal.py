@@ -772,15 +772,13 @@ def test_the_source_of_a_meter() -> None:
     journal.follow("id_1", "sensor.renamed", hour(60))
     first = Source(source="id_1", statistic_id="sensor.renamed", start=BEGINNING)
     assert journal.sources == [first]
-    assert journal.fresh.carry_wh == -30.0
-    assert journal.debt_since is not None
+    assert (journal.fresh.carry_wh, journal.debt_since) == (-30.0, hour(48))
 
     journal.follow("id_2", "sensor.two", hour(60))
 
     second = Source(source="id_2", statistic_id="sensor.two", start=hour(60))
     assert journal.sources == [first, second]
-    assert journal.fresh.carry_wh == 0.0
-    assert journal.debt_since is None
+    assert (journal.fresh.carry_wh, journal.debt_since) == (0.0, None)
     journal.accept(part(position=70), refused=())
     assert list(journal.accepted())[-2:] == [
         (journal.fresh.start, hour(60)),
