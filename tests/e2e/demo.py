@@ -180,6 +180,7 @@ async def set_up_flatpeak(
     for entry in await home_assistant.entries("flatpeak"):
         path = f"/api/config/config_entries/entry/{entry['entry_id']}"
         await home_assistant.delete(path)
+    servers = {"api_url": simulator.url, "connect_url": simulator.connect_url}
     account = {"account_id": ACCOUNT_ID, "api_key": API_KEY}
     address = {
         "address_line1": "Rathausplatz 1",
@@ -189,7 +190,7 @@ async def set_up_flatpeak(
     }
     await home_assistant.config_flow(
         "flatpeak",
-        ("user", account | {"server": {"api_url": simulator.url}}),
+        ("user", account | {"server": servers}),
         ("location", {"location_id": "new"}),
         ("address", address),
         ("tariff", {"tariff": "market"}),

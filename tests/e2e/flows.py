@@ -93,6 +93,45 @@ async def change_tariff(walk: Walk) -> None:
     await walk.submit(CHANGED)
 
 
+async def connect_supplier(walk: Walk) -> None:
+    """Connect a supplier in place of the market, through Connect in a window of its own."""
+    await walk.reconfigure("Tariff")
+    await walk.see("Where are the prices to come from?")
+    await go_through_connect(walk)
+
+
+async def go_through_connect(walk: Walk) -> None:
+    """Choose Connect, and connect a supplier there."""
+    await walk.dialog.get_by_text("through Flatpeak Connect").first.click()
+    async with walk.page.expect_popup() as popup:
+        await walk.dialog.get_by_role("button", name="Submit").click()
+    window = await popup.value
+    await expect(window.get_by_role("button", name="Connect")).to_be_visible()
+    await window.screenshot(path=walk.screenshots / "flow-connect-window.png")
+    await walk.see("Flatpeak Connect opens in a new window")
+    await window.get_by_role("button", name="Connect").click()
+    await walk.see(CHANGED)
+
+
+async def repair_tariff(walk: Walk) -> None:
+    """Let the tariff be lost, and connect it again from the repair."""
+    [entry] = await walk.demo.home_assistant.entries("flatpeak")
+    devices = await walk.demo.home_assistant.entity_ids("flatpeak")
+    sync = next(unique_id for unique_id in devices if unique_id.endswith("_sync"))
+    location_id = sync.removesuffix("_sync")
+    await walk.demo.simulator.disconnect(location_id, "IMPORT")
+    await walk.demo.home_assistant.post(
+        "/api/services/button/press", {"entity_id": devices[sync]}
+    )
+    await walk.page.goto(f"{walk.demo.home_assistant.url}/config/repairs")
+    await walk.page.get_by_text(f"{entry['title']} has no tariff for").first.click()
+    await walk.see("Choose a tariff?")
+    await walk.dialog.get_by_role("button", name="Submit").click()
+    await go_through_connect(walk)
+    provider = devices[f"{location_id}_provider"]
+    await walk.demo.home_assistant.until_state(provider, "Example Energy")
+
+
 async def change_options(walk: Walk) -> None:
     """Look at the options, and leave them as they are."""
     await walk.home.get_by_role("button", name="Configure").first.click()
@@ -158,6 +197,8 @@ FLOWS: Final[tuple[Callable[[Walk], Awaitable[None]], ...]] = (
     change_key,
     change_address,
     change_tariff,
+    connect_supplier,
+    repair_tariff,
     change_options,
     add_meter,
     change_meter,

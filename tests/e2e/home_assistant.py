@@ -115,6 +115,12 @@ class HomeAssistant:
         """Return the state of an entity."""
         return str((await self._request("GET", f"/api/states/{entity_id}"))["state"])
 
+    async def until_state(self, entity_id: str, state: str) -> None:
+        """Wait until an entity has a state, which it has within a minute."""
+        async with asyncio.timeout(LOAD_SECONDS):
+            while await self.state(entity_id) != state:
+                await asyncio.sleep(POLL_SECONDS)
+
     async def entity_ids(self, platform: str) -> dict[str, str]:
         """Return the entities of an integration, by their unique id."""
         return {

@@ -106,6 +106,15 @@ class SimulatorClient:
         """Change how it behaves."""
         await self._send("PATCH", "settings", settings)
 
+    @property
+    def connect_url(self) -> str:
+        """Return where its web app of Connect is."""
+        return f"{self.url}/_simulator/connect"
+
+    async def disconnect(self, location_id: str, direction: str) -> None:
+        """Let a location have no tariff for a direction any more."""
+        await self._send("DELETE", f"tariffs/{location_id}/{direction}")
+
     async def take_keys(self, *keys: str) -> None:
         """Take these keys for the account and no others, and no token of before."""
         await self._send("PATCH", f"accounts/{ACCOUNT_ID}", {"api_keys": keys})

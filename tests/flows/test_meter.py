@@ -187,7 +187,9 @@ async def test_new_name(furnished: Home, entry: ConfigEntry[Any]) -> None:
         "name": "Ev charger",
     }
 
-    flow = await _answer(furnished, flow, flow="consumption", name=" My car ")
+    flow = await _answer(
+        furnished, flow, statistic_id=CAR, flow="consumption", name=" My car "
+    )
 
     assert flow["reason"] == "reconfigure_successful"
     await furnished.async_settle()
