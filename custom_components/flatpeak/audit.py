@@ -1,5 +1,6 @@
 """Compare what Flatpeak counts with what it was told: pure."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,13 +8,10 @@ from math import fsum, isclose
 from typing import Final
 
 from .api import CostRow
-from .intervals import EnergyInterval
+from .intervals import SAME_ENERGY, EnergyInterval
 
 # What Flatpeak may round a record by (flatpeak-api.md, section 7).
 ROUNDING_WH: Final = 1.0
-
-# Far below what anybody could have changed.
-SAME_ENERGY: Final = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,11 +37,15 @@ def audit(
     The intervals are all that was submitted for those days. One that lies in two
     days belongs to both by its share of the time.
     """
+    ordered = sorted(intervals, key=lambda interval: interval.start)
+    starts = [interval.start for interval in ordered]
+    ends = [interval.end for interval in ordered]
     for row in rows:
         shares = [
-            interval.energy_wh * share
-            for interval in intervals
-            if (share := _share(interval, row.start, row.end))
+            interval.energy_wh * _share(interval, row.start, row.end)
+            for interval in ordered[
+                bisect_right(ends, row.start) : bisect_left(starts, row.end)
+            ]
         ]
         found = Discrepancy(
             day=row.start, reported_wh=row.energy_wh, submitted_wh=fsum(shares)
@@ -54,10 +56,26 @@ def audit(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """A record of which Flatpeak counts other energy than the recorder."""
+    """An hour, or a longer record, of which Flatpeak counts other energy."""
 
-    record: EnergyInterval
+    records: tuple[EnergyInterval, ...]
+    """What it consists of, with the energy that the recorder has."""
     counted_wh: float
+
+    @property
+    def start(self) -> datetime:
+        """Return where it begins."""
+        return self.records[0].start
+
+    @property
+    def end(self) -> datetime:
+        """Return where it ends."""
+        return self.records[-1].end
+
+    @property
+    def energy_wh(self) -> float:
+        """Return the energy that the recorder has."""
+        return fsum(record.energy_wh for record in self.records)
 
 
 def suspects(
@@ -103,11 +121,17 @@ def is_counted(counted_wh: float, energies_wh: Sequence[float]) -> bool:
     expected = fsum(energies_wh)
     if _is_same(counted_wh, expected):
         return True
-    if not counted_wh.is_integer():
-        return False
     if len(energies_wh) == 1:
-        return abs(counted_wh - expected) < ROUNDING_WH
+        return is_rounded(counted_wh, energies_wh)
     return counted_wh in (round(expected), sum(map(round, energies_wh)))
+
+
+def is_rounded(counted_wh: float, energies_wh: Sequence[float]) -> bool:
+    """Return whether Flatpeak may count the energy of some records, rounded each."""
+    return (
+        counted_wh.is_integer()
+        and abs(counted_wh - fsum(energies_wh)) < len(energies_wh) * ROUNDING_WH
+    )
 
 
 def _is_same(one: float, other: float) -> bool:

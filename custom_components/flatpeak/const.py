@@ -26,7 +26,11 @@ CONF_STATISTIC_ID: Final = "statistic_id"
 
 DEFAULT_CONNECT_URL: Final = "https://connect-web.flatpeak.com"
 
+CONF_INTERVAL_LENGTH: Final = "interval_length"
 CONF_LINK_DASHBOARD: Final = "link_dashboard"
+
+# Records are as long as the prices want it, else so many minutes.
+INTERVAL_LENGTH_AUTO: Final = "auto"
 
 # Tokens that a flow has fetched, by account id: setting up the entry takes them over.
 TOKENS: Final[HassKey[dict[str, Token]]] = HassKey(f"{DOMAIN}_tokens")

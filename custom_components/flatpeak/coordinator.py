@@ -39,14 +39,21 @@ from .api import (
     TariffDirection,
 )
 from .audit import Discrepancy
-from .const import CONF_LINK_DASHBOARD, CONF_LOCATION_ID, DOMAIN, LOGGER
+from .const import (
+    CONF_INTERVAL_LENGTH,
+    CONF_LINK_DASHBOARD,
+    CONF_LOCATION_ID,
+    DOMAIN,
+    INTERVAL_LENGTH_AUTO,
+    LOGGER,
+)
 from .corrections import Corrector, Resubmission
 from .costs import WH_PER_KWH
 from .dashboard import async_lacks_cost, async_link, async_unlink
 from .days import DAY, days_later, midnight
 from .events import EventWatch
 from .failure import cycle_failure, update_failure
-from .intervals import floor_hour
+from .intervals import HOUR, floor_hour
 from .issues import async_raise_issue, async_withdraw_issue
 from .journal import Journal
 from .meter import Flow, Meter, cost_statistic_ids, meters_of
@@ -55,7 +62,7 @@ from .prices import PriceBook
 from .report import Pricing, Reporter, cost_statistic
 from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
-from .tariff import HomeTariff, Prices
+from .tariff import HomeTariff, Prices, slot_length
 from .upload import INSISTENCE, Uploader
 
 type FlatpeakConfigEntry = ConfigEntry[FlatpeakCoordinator]
@@ -144,6 +151,9 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self.client = client
         self.location_id: str = entry.data[CONF_LOCATION_ID]
         self.links_dashboard: bool = entry.options[CONF_LINK_DASHBOARD]
+        self._interval_length: str = entry.options.get(
+            CONF_INTERVAL_LENGTH, INTERVAL_LENGTH_AUTO
+        )
         self.meters = meters_of(entry)
         self.journal = Journal(hass, self.location_id)
         self._patience = async_patience(hass, self.location_id)
@@ -354,6 +364,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         async with self._async_take_turn("cycle"):
             now = dt_util.utcnow()
             until = floor_hour(now)
+            self._uploader.slot_length = await self._async_slot_length(now)
             try:
                 await self._uploader.async_upload_fresh(until)
             finally:
@@ -365,6 +376,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             status = await self._async_status()
             prices = await self._async_prices(now, pricing.book, status)
             await self._events.async_look(now, status)
+            await self._async_learn_slot_length(prices)
         self._async_see_energy(differing)
         self._async_see_refused_records(now)
         self._async_learn_currency(pricing.reports)
@@ -400,6 +412,35 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             self.journal.repriced_on = today.date()
             await self.journal.async_save()
         return pricing
+
+    async def _async_slot_length(self, now: datetime) -> timedelta:
+        """Return how long records are: as the user wants it, else as prices change.
+
+        The prices of the cycle before tell. Only where there was none yet they are
+        asked for, and a home without prices is not held up.
+        """
+        if self._interval_length != INTERVAL_LENGTH_AUTO:
+            return timedelta(minutes=int(self._interval_length))
+        if self.journal.slot_minutes is None:
+            today = midnight(now, self.zone)
+            ahead = days_later(today, 2)
+            book = PriceBook(
+                self.client, self._patience, self.location_id, today, ahead
+            )
+            await self._async_learn_slot_length(
+                await self._async_prices(now, book, None)
+            )
+        minutes = self.journal.slot_minutes
+        return HOUR if minutes is None else timedelta(minutes=minutes)
+
+    async def _async_learn_slot_length(
+        self, prices: Mapping[TariffDirection, Prices]
+    ) -> None:
+        """Remember how long records are from now on; without prices nothing changes."""
+        minutes = slot_length(prices.values()) // timedelta(minutes=1)
+        if prices and minutes != self.journal.slot_minutes:
+            self.journal.slot_minutes = minutes
+            await self.journal.async_save()
 
     def _days_due(self, now: datetime) -> int:
         """Return how far back prices may have changed that were not looked at since."""

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from itertools import batched
+from itertools import batched, chain
+from math import fsum
 from typing import Final
 
 from homeassistant.core import HomeAssistant
@@ -13,10 +14,20 @@ from homeassistant.util import dt as dt_util
 from .api import MAX_BATCH_RECORDS, CostReport, FlatpeakTariffError
 from .audit import Difference, Discrepancy, audit
 from .const import LOGGER
-from .intervals import HOUR, EnergyInterval, EnergyRow, recut, to_intervals
-from .journal import Day, Journal, MeterJournal, day_of
+from .intervals import (
+    HOUR,
+    EnergyInterval,
+    EnergyRow,
+    ShortChanges,
+    floor_hour,
+    recut,
+    slots_of,
+    spread,
+    to_intervals,
+)
+from .journal import Day, Journal, MeterJournal, Refusal, day_of
 from .meter import Meter
-from .sources import async_read_meters
+from .sources import async_read_meters, async_read_short_of_meters
 from .upload import MONTH, Uploader
 
 # How far back the recorder is compared with what was submitted: every time, and
@@ -91,13 +102,21 @@ class Corrector:
             self._differing.clear()
         window = WINDOW if is_searched else LONG_WINDOW
         begin = datetime.combine((now - window).date(), time(), dt_util.UTC)
-        for device_id, reading in (await self._async_read(begin, now)).items():
-            found = _audit(reports.get(device_id, ()), reading, begin)
+        readings = await self._async_read(begin, now)
+        short = await self._async_short(readings)
+        for device_id, reading in readings.items():
+            found = await self._hass.async_add_executor_job(
+                _audit,
+                reports.get(device_id, ()),
+                reading,
+                self._journal.meters[device_id],
+                begin,
+            )
             earlier = [
                 each for each in self._differing.get(device_id, []) if each.day < begin
             ]
             self._differing[device_id] = [*earlier, *found]
-            await self._async_correct(device_id, reading)
+            await self._async_correct(device_id, reading, short.get(device_id, {}))
         if since is not None and since < begin:
             await self._async_correct_old(since, begin)
         self._searched_on = now.date()
@@ -115,7 +134,36 @@ class Corrector:
         rows = await async_read_meters(self._hass, journals, first, end)
         return await self._hass.async_add_executor_job(_readings, journals, rows, first)
 
-    async def _async_correct(self, device_id: str, reading: Reading) -> None:
+    async def _async_short(
+        self, readings: Mapping[str, Reading]
+    ) -> dict[str, ShortChanges]:
+        """Return what tells of the slots of changed days, by device id.
+
+        A day is read at a time, of all meters: there are many rows of five minutes.
+        """
+        short: dict[str, dict[datetime, Sequence[float]]] = defaultdict(dict)
+        if self._is_correcting:
+            for start, device_ids in self._split_days(readings).items():
+                found = await async_read_short_of_meters(
+                    self._hass, self._journal.of(device_ids), start, start + DAY
+                )
+                for device_id, changes in found.items():
+                    short[device_id].update(changes)
+        return dict(short)
+
+    def _split_days(self, readings: Mapping[str, Reading]) -> dict[datetime, list[str]]:
+        """Return the meters of which split hours have changed, by the start of days."""
+        device_ids: dict[datetime, list[str]] = defaultdict(list)
+        for device_id, reading in readings.items():
+            for day in reading.changed:
+                start = datetime.combine(day, time(), dt_util.UTC)
+                if self._journal.meters[device_id].has_split(start, start + DAY):
+                    device_ids[start].append(device_id)
+        return device_ids
+
+    async def _async_correct(
+        self, device_id: str, reading: Reading, short: ShortChanges
+    ) -> None:
         """Submit again what differs in the days of a meter that have changed.
 
         Where Flatpeak has it already, there is only to remember it.
@@ -124,9 +172,9 @@ class Corrector:
         known.remember(reading.remembered(reading.unknown))
         if not reading.changed or not self._is_correcting:
             return
-        intervals = reading.intervals_of(reading.changed)
+        records = _settled(known, reading.intervals_of(reading.changed), short)
         try:
-            differing = await self._uploader.async_differing(device_id, intervals)
+            differing = await self._uploader.async_differing(device_id, records)
             await self.async_replace(device_id, differing)
         except FlatpeakTariffError:
             return  # No report can tell now what is to be corrected.
@@ -148,8 +196,7 @@ class Corrector:
             try:
                 async for found in self.async_compare(device_id, begin, end):
                     if self._is_correcting:
-                        records = [each.record for each in found]
-                        await self.async_replace(device_id, records)
+                        await self.async_replace(device_id, _records_of(found))
             except FlatpeakTariffError:
                 continue  # No report can tell now what is to be corrected.
 
@@ -166,16 +213,22 @@ class Corrector:
             # A record that begins before that spans a gap, and is left as it is.
             first = begin - MONTH
             rows = await async_read_meters(self._hass, known, first, border)
-            records = await self._hass.async_add_executor_job(
+            intervals = await self._hass.async_add_executor_job(
                 submitted_intervals, known[device_id], rows[device_id], first
             )
+            short: Mapping[str, ShortChanges] = {}
+            if known[device_id].has_split(begin, border):
+                short = await async_read_short_of_meters(
+                    self._hass, known, floor_hour(begin), border
+                )
+            inside = [
+                each
+                for each in intervals
+                if first < each.start and begin < each.end <= border
+            ]
             yield await self._uploader.async_compare(
                 device_id,
-                [
-                    each
-                    for each in records
-                    if first < each.start and begin < each.end <= border
-                ],
+                _settled(known[device_id], inside, short.get(device_id, {})),
             )
             begin = border
 
@@ -188,8 +241,7 @@ class Corrector:
         async for found in self.async_compare(meter.device_id, begin, end):
             differences += found
             if not dry_run and self._is_correcting:
-                records = [each.record for each in found]
-                sent += await self.async_replace(meter.device_id, records)
+                sent += await self.async_replace(meter.device_id, _records_of(found))
         return Resubmission(meter=meter, differences=differences, sent=sent)
 
     async def async_replace(
@@ -222,6 +274,34 @@ class Corrector:
         )
         self._journal.corrections_stopped = True
         await self._journal.async_save()
+
+
+def _records_of(differences: Iterable[Difference]) -> list[EnergyInterval]:
+    """Return the records that differ."""
+    return list(chain.from_iterable(each.records for each in differences))
+
+
+def _settled(
+    known: MeterJournal, intervals: Iterable[EnergyInterval], short: ShortChanges
+) -> list[EnergyInterval]:
+    """Return the records of hours to compare: none of which a part is still refused."""
+    refused = _refused(known.refusals)
+    return _records(known, (e for e in intervals if e.start not in refused), short)
+
+
+def _records(
+    known: MeterJournal, intervals: Iterable[EnergyInterval], short: ShortChanges
+) -> list[EnergyInterval]:
+    """Return the energy of hours in the borders of the records that Flatpeak has."""
+    records: list[EnergyInterval] = []
+    for interval in intervals:
+        length = known.slot_length(interval.start)
+        if length < HOUR:
+            slots = slots_of(interval.start, length)
+            records += spread(interval, slots, short)
+        else:
+            records.append(interval)
+    return records
 
 
 def _readings(
@@ -264,7 +344,10 @@ def _is_as_submitted(known: Day | None, intervals: Iterable[EnergyInterval]) -> 
 def submitted_intervals(
     known: MeterJournal, rows: Sequence[EnergyRow], first: datetime
 ) -> list[EnergyInterval]:
-    """Return the energy of rows in the borders of the records that Flatpeak has."""
+    """Return the energy that Flatpeak has of rows, in hours and in longer records.
+
+    The records of a split hour are one interval.
+    """
     intervals = [
         interval
         for low, high in known.accepted()
@@ -277,7 +360,7 @@ def submitted_intervals(
         *(
             (refusal.interval.start, refusal.interval.end)
             for refusal in known.refusals
-            if refusal.interval.length != HOUR
+            if refusal.interval.length > HOUR
         ),
     ]
     # A gap before the first fresh hour is read as a whole, but was submitted from
@@ -286,12 +369,36 @@ def submitted_intervals(
     intervals = [
         replace(each, start=start_of.get(each.end, each.start)) for each in intervals
     ]
-    refused = {refusal.interval.start for refusal in known.refusals}
-    return [each for each in recut(intervals, odd) if each.start not in refused]
+    refused = _refused(known.refusals)
+    accepted = (
+        _without(each, refused.get(each.start, ())) for each in recut(intervals, odd)
+    )
+    return [each for each in accepted if each is not None]
+
+
+def _refused(refusals: Iterable[Refusal]) -> dict[datetime, list[EnergyInterval]]:
+    """Return refused records by the hour in which they begin."""
+    by_hour: dict[datetime, list[EnergyInterval]] = defaultdict(list)
+    for refusal in refusals:
+        by_hour[floor_hour(refusal.interval.start)].append(refusal.interval)
+    return by_hour
+
+
+def _without(
+    interval: EnergyInterval, refused: Sequence[EnergyInterval]
+) -> EnergyInterval | None:
+    """Return an interval without what was refused of it, None if that is all."""
+    if sum((each.length for each in refused), timedelta()) >= HOUR:
+        return None
+    lost = fsum(each.energy_wh for each in refused)
+    return replace(interval, energy_wh=max(interval.energy_wh - lost, 0.0))
 
 
 def _audit(
-    reports: Iterable[CostReport], reading: Reading, begin: datetime
+    reports: Iterable[CostReport],
+    reading: Reading,
+    known: MeterJournal,
+    begin: datetime,
 ) -> list[Discrepancy]:
     """Return the reported days that differ from what was submitted.
 
@@ -306,4 +413,5 @@ def _audit(
         and dt_util.as_utc(row.start).date() not in changed
         and dt_util.as_utc(row.end - timedelta.resolution).date() not in changed
     }
-    return list(audit(rows.values(), reading.intervals_of(reading.days)))
+    intervals = reading.intervals_of(reading.days)
+    return list(audit(rows.values(), _records(known, intervals, {})))

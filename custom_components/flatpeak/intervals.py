@@ -5,16 +5,25 @@ Energy is in Wh. Nothing is rounded.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import fsum
+from math import fsum, isclose
 from typing import Final
 
 HOUR: Final = timedelta(hours=1)
 
+# The rows of the recorder's short-term statistics, of which an hour has twelve.
+SHORT: Final = timedelta(minutes=5)
+
+# Differences of large sums are exact to far less than a watt-hour.
+SAME_ENERGY: Final = 1e-6
+
 type Border = tuple[datetime, datetime]
 """When a record starts and ends."""
+
+type ShortChanges = Mapping[datetime, Sequence[float]]
+"""The changes of five minutes each in Wh, in order, by the hour that they fill."""
 
 
 def floor_hour(instant: datetime) -> datetime:
@@ -24,7 +33,7 @@ def floor_hour(instant: datetime) -> datetime:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnergyRow:
-    """One hour of an energy statistic as the recorder tells it."""
+    """One row of an energy statistic as the recorder tells it."""
 
     start: datetime
     change_wh: float
@@ -86,6 +95,88 @@ def _in_order(rows: Iterable[EnergyRow], position: datetime) -> list[EnergyRow]:
     """Return the rows from the position on, one for each start, oldest first."""
     by_start = {row.start: row for row in rows if row.start >= position}
     return [by_start[start] for start in sorted(by_start)]
+
+
+def short_changes(rows: Iterable[EnergyRow]) -> dict[datetime, list[float]]:
+    """Return the changes of those hours of which all rows of five minutes exist."""
+    by_hour: dict[datetime, dict[datetime, float]] = defaultdict(dict)
+    for row in rows:
+        by_hour[floor_hour(row.start)][row.start] = row.change_wh
+    return {
+        hour: [changes[start] for start in sorted(changes)]
+        for hour, changes in by_hour.items()
+        if len(changes) == HOUR // SHORT
+    }
+
+
+def split(
+    interval: EnergyInterval, length: timedelta, short: ShortChanges
+) -> list[EnergyInterval]:
+    """Return an hour in slots of a length of which an hour is a multiple.
+
+    An hour stays whole where the recorder does not tell its slots: where there are
+    not all rows of five minutes, one is negative, or they do not add up to the
+    hour, as after a debt. So does all that is not just an hour.
+    """
+    if not _is_told(interval, short):
+        return [interval]
+    return spread(interval, slots_of(interval.start, length), short)
+
+
+def slots_of(hour: datetime, length: timedelta) -> list[Border]:
+    """Return the borders of the slots of an hour."""
+    starts = [hour + number * length for number in range(HOUR // length)]
+    return [(start, start + length) for start in starts]
+
+
+def spread(
+    interval: EnergyInterval, slots: Sequence[Border], short: ShortChanges
+) -> list[EnergyInterval]:
+    """Return the energy of an hour in its slots, evenly where nothing tells more."""
+    weights: list[float] = []
+    if _is_told(interval, short):
+        weights = [_between(short[interval.start], *slot) for slot in slots]
+    if not any(weights):
+        weights = [1.0] * len(slots)
+    factor = interval.energy_wh / fsum(weights)
+    return [
+        EnergyInterval(start=start, end=end, energy_wh=weight * factor)
+        for (start, end), weight in zip(slots, weights, strict=True)
+    ]
+
+
+def _is_told(interval: EnergyInterval, short: ShortChanges) -> bool:
+    """Return whether rows of five minutes tell how the energy of an hour came."""
+    changes = short.get(interval.start)
+    return (
+        changes is not None
+        and interval.length == HOUR
+        and min(changes) >= 0
+        and isclose(
+            fsum(changes), interval.energy_wh, rel_tol=1e-9, abs_tol=SAME_ENERGY
+        )
+    )
+
+
+def _between(changes: Sequence[float], start: datetime, end: datetime) -> float:
+    """Return what of the changes of an hour lies in a slot of it."""
+    low = (start - floor_hour(start)) // SHORT
+    return fsum(changes[low : low + (end - start) // SHORT])
+
+
+def in_hours(records: Iterable[EnergyInterval]) -> list[EnergyInterval]:
+    """Return records with those that are shorter than an hour put together."""
+    slots: dict[datetime, list[float]] = defaultdict(list)
+    whole = []
+    for record in records:
+        if record.length < HOUR:
+            slots[floor_hour(record.start)].append(record.energy_wh)
+        else:
+            whole.append(record)
+    return whole + [
+        EnergyInterval(start=hour, end=hour + HOUR, energy_wh=fsum(energies))
+        for hour, energies in slots.items()
+    ]
 
 
 def recut(

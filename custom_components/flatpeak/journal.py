@@ -4,6 +4,7 @@ The journal is kept per location and outlives the config entry, since records
 cannot be read back from Flatpeak.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,10 +20,10 @@ from homeassistant.util import dt as dt_util
 
 from .api import FlatpeakError
 from .const import DOMAIN
-from .intervals import HOUR, EnergyInterval
+from .intervals import HOUR, EnergyInterval, floor_hour, in_hours
 
 STORAGE_VERSION: Final = 1
-STORAGE_MINOR_VERSION: Final = 5
+STORAGE_MINOR_VERSION: Final = 6
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
@@ -129,21 +130,25 @@ class Day:
 
     energy_wh: float
     digest: int
-    """The sum of the digests of the records, in whatever order they came."""
+    """The sum of the digests of the hours, in whatever order they came."""
     odd: tuple[Span, ...]
-    """The records that span something else than just their hour."""
+    """The records that span more than their hour."""
 
     @classmethod
     def of(cls, intervals: Iterable[EnergyInterval]) -> Self:
-        """Return what is remembered of records."""
-        intervals = list(intervals)
+        """Return what is remembered of records.
+
+        What is shorter than an hour cannot be read again for long: of that only the
+        energy of the hour is told apart.
+        """
+        hours = in_hours(intervals)
         return cls(
-            energy_wh=fsum(interval.energy_wh for interval in intervals),
-            digest=sum(map(_digest, intervals)) % DIGESTS,
+            energy_wh=fsum(hour.energy_wh for hour in hours),
+            digest=sum(map(_digest, hours)) % DIGESTS,
             odd=tuple(
-                Span(start=interval.start, end=interval.end)
-                for interval in intervals
-                if interval.length != HOUR
+                Span(start=hour.start, end=hour.end)
+                for hour in hours
+                if hour.length != HOUR
             ),
         )
 
@@ -186,7 +191,7 @@ def day_of(interval: EnergyInterval) -> date:
 
 
 def _digest(interval: EnergyInterval) -> int:
-    """Return the digest of a record.
+    """Return the digest of an hour, or of a longer record.
 
     Energy is compared to a thousandth of a Wh: another unit of the statistic makes
     differences far below. Where the record begins makes no difference: it cannot
@@ -194,6 +199,60 @@ def _digest(interval: EnergyInterval) -> int:
     """
     text = f"{interval.end.timestamp():.0f} {interval.energy_wh:.3f}"
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A stretch of time each hour of which has shorter records."""
+
+    start: datetime
+    end: datetime
+    minutes: int
+    """How long each record is."""
+
+    def as_list(self) -> list[float]:
+        """Return the stretch as it is stored."""
+        return [_stamp(self.start), _stamp(self.end), self.minutes]
+
+    @classmethod
+    def from_list(cls, data: list[Any]) -> Self:
+        """Return a stored stretch."""
+        start, end, minutes = data
+        return cls(
+            start=dt_util.utc_from_timestamp(start),
+            end=dt_util.utc_from_timestamp(end),
+            minutes=minutes,
+        )
+
+
+def splits_of(records: Iterable[EnergyInterval]) -> list[Split]:
+    """Return in which stretches of time records are shorter than an hour."""
+    return _joined(
+        Split(
+            start=(hour := floor_hour(record.start)),
+            end=hour + HOUR,
+            minutes=record.length // timedelta(minutes=1),
+        )
+        for record in records
+        if record.length < HOUR
+    )
+
+
+def _joined(splits: Iterable[Split]) -> list[Split]:
+    """Return stretches in order, those that go on from each other as one."""
+    joined: list[Split] = []
+    for split in sorted(splits, key=_start):
+        last = joined[-1] if joined else None
+        if last and split.start <= last.end and split.minutes == last.minutes:
+            joined[-1] = replace(last, end=max(last.end, split.end))
+        else:
+            joined.append(split)
+    return joined
+
+
+def _start(split: Split) -> datetime:
+    """Return when a stretch begins."""
+    return split.start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +296,8 @@ class MeterJournal:
     fresh: Stretch
     flow: str | None = None
     """Which flow its records have; None where that was not noted."""
+    splits: list[Split] = field(default_factory=list)
+    """Where records are shorter than an hour: when corrected they keep their borders."""
     sources: list[Source] = field(default_factory=list)
     """Where the energy came from, oldest first."""
     debt_since: datetime | None = None
@@ -319,6 +380,22 @@ class MeterJournal:
         elif self.debt_since is None:
             self.debt_since = self.fresh.position
 
+    def slot_length(self, hour: datetime) -> timedelta:
+        """Return how long the records are that were submitted of an hour."""
+        number = bisect_right(self.splits, hour, key=_start)
+        split = self.splits[number - 1] if number else None
+        if split is None or hour >= split.end:
+            return HOUR
+        return timedelta(minutes=split.minutes)
+
+    def has_split(self, start: datetime, end: datetime) -> bool:
+        """Return whether a window has hours with shorter records."""
+        return any(each.start < end and start < each.end for each in self.splits)
+
+    def remember_splits(self, splits: Iterable[Split]) -> None:
+        """Remember where records are shorter than an hour, for as long as they exist."""
+        self.splits = _joined([*self.splits, *splits])
+
     def remember_more(self, days: Days) -> None:
         """Remember further records of some days."""
         self.remember(
@@ -381,6 +458,7 @@ class MeterJournal:
             "wanted": _stamp(self.wanted),
             "fresh": self.fresh.as_dict(),
             "flow": self.flow,
+            "splits": [split.as_list() for split in self.splits],
             "sources": [source.as_dict() for source in self.sources],
             "debt_since": None if self.debt_since is None else _stamp(self.debt_since),
             "history": None if self.history is None else self.history.as_dict(),
@@ -399,6 +477,7 @@ class MeterJournal:
             wanted=dt_util.utc_from_timestamp(data["wanted"]),
             fresh=Stretch.from_dict(data["fresh"]),
             flow=data["flow"],
+            splits=list(map(Split.from_list, data["splits"])),
             sources=list(map(Source.from_dict, data["sources"])),
             debt_since=None
             if data["debt_since"] is None
@@ -529,6 +608,7 @@ _NEW_TO_METERS: Final[dict[str, Any]] = {
     "unpriced": None,
     "days": {},
     "flow": None,
+    "splits": [],
     "sources": [],
     "debt_since": None,
 }
@@ -562,6 +642,7 @@ class _JournalStore(Store[dict[str, Any]]):
             "last_upload": None,
             "overdue": None,
             "repriced_on": None,
+            "slot_minutes": None,
         }
         meters = {
             device_id: _NEW_TO_METERS | meter
@@ -602,6 +683,8 @@ class Journal:
         """When the newest records that Flatpeak has accepted were sent."""
         self.repriced_on: date | None = None
         """The last local day on which the past was priced again."""
+        self.slot_minutes: int | None = None
+        """How long records are that suit the prices, None before any is known."""
         self.corrections_stopped = False
         """Whether Flatpeak did not take a correction as a replacement."""
         self._store = _JournalStore(
@@ -633,6 +716,7 @@ class Journal:
             self.last_upload = dt_util.utc_from_timestamp(data["last_upload"])
         if data["repriced_on"] is not None:
             self.repriced_on = date.fromisoformat(data["repriced_on"])
+        self.slot_minutes = data["slot_minutes"]
         self.corrections_stopped = data["corrections_stopped"]
 
     async def async_save(self) -> None:
@@ -659,6 +743,7 @@ class Journal:
             "repriced_on": None
             if self.repriced_on is None
             else self.repriced_on.isoformat(),
+            "slot_minutes": self.slot_minutes,
             "corrections_stopped": self.corrections_stopped,
         }
 
@@ -689,13 +774,12 @@ class Journal:
         self, submission: Submission, batch_id: str | None, refusals: Refusals
     ) -> None:
         """Move the cursors to the end of an answered submission: no more doubt."""
-        days = await self._hass.async_add_executor_job(
-            _accepted_days, submission, refusals
-        )
-        for part, accepted in zip(submission.parts, days, strict=True):
+        known = await self._hass.async_add_executor_job(_accepted, submission, refusals)
+        for part, (days, splits) in zip(submission.parts, known, strict=True):
             meter = self.meters[part.device_id]
             meter.accept(part, refusals.get(part.device_id, ()))
-            meter.remember_more(accepted)
+            meter.remember_more(days)
+            meter.remember_splits(splits)
         self.doubt = None
         if batch_id is not None:
             self.batches.append(OpenBatch(batch_id=batch_id, sent=submission.sent))
@@ -725,17 +809,21 @@ class Journal:
         await self.async_save()
 
 
-def _accepted_days(submission: Submission, refusals: Refusals) -> list[Days]:
+def _accepted(
+    submission: Submission, refusals: Refusals
+) -> list[tuple[Days, list[Split]]]:
     """Return what is to be remembered of each part of an answered submission.
 
-    What a corrected day has now is only known once it is read again.
+    What a corrected day has now is only known once it is read again. A refused record
+    keeps its borders too.
     """
-    days = []
+    known = []
     for part in submission.parts:
         refused = {each.interval for each in refusals.get(part.device_id, ())}
         accepted = [each for each in part.intervals if each not in refused]
-        days.append({} if part.stretch == CORRECTION else days_of(accepted))
-    return days
+        days = {} if part.stretch == CORRECTION else days_of(accepted)
+        known.append((days, splits_of(part.intervals)))
+    return known
 
 
 def _stamp(instant: datetime) -> float:

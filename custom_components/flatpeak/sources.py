@@ -1,6 +1,6 @@
 """Follow the sources of the meters: what is wrong with them, and what they hold."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,10 +14,10 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 
 from .const import CONF_SOURCE
-from .intervals import HOUR, EnergyRow
+from .intervals import HOUR, EnergyRow, ShortChanges
 from .journal import Journal, MeterJournal, Source
 from .meter import Meter, async_source_of, async_statistic_id
-from .statistics import async_metadata, async_read_energy, is_energy
+from .statistics import async_metadata, async_read_energy, async_read_short, is_energy
 
 # How long energy that ran backwards may be carried on before the user is told.
 DEBT_TOLERANCE: Final = timedelta(days=1)
@@ -134,6 +134,36 @@ async def async_read_meters(
     }
 
 
+async def async_read_short_of_meters(
+    hass: HomeAssistant,
+    journals: Mapping[str, MeterJournal],
+    start: datetime,
+    end: datetime,
+) -> dict[str, ShortChanges]:
+    """Return the energy of five minutes each of meters in a window, by device id.
+
+    Each hour is read from the source that the meter had then.
+    """
+    sources = {
+        device_id: async_sources(hass, known) for device_id, known in journals.items()
+    }
+    short = await async_read_short(
+        hass,
+        {each.statistic_id for found in sources.values() for each in found},
+        start,
+        end,
+    )
+    return {
+        device_id: {
+            hour: changes
+            for source, low, high in _terms(found, end)
+            for hour, changes in short.get(source.statistic_id, {}).items()
+            if low <= hour < high
+        }
+        for device_id, found in sources.items()
+    }
+
+
 @callback
 def async_sources(hass: HomeAssistant, known: MeterJournal) -> list[Source]:
     """Return the sources of a meter, oldest first, as they are called now."""
@@ -153,13 +183,21 @@ def _joined(
     end: datetime,
 ) -> list[EnergyRow]:
     """Return the rows of a window, those of each source up to the next one."""
-    borders = [*(each.start for each in sources), end]
     return [
         row
-        for source, (low, high) in zip(sources, pairwise(borders), strict=True)
+        for source, low, high in _terms(sources, end)
         for row in _begun(rows[source.statistic_id], low, start)
         if max(low, start) <= row.start < min(high, end)
     ]
+
+
+def _terms(
+    sources: Sequence[Source], end: datetime
+) -> Iterator[tuple[Source, datetime, datetime]]:
+    """Yield the sources of a meter with the time of each, up to the end of a window."""
+    borders = [*(each.start for each in sources), end]
+    for source, (low, high) in zip(sources, pairwise(borders), strict=True):
+        yield source, low, high
 
 
 def _begun(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isclose
-from typing import Final
+from typing import Final, Literal
 
 from homeassistant.components.recorder.models import (
     StatisticData,
@@ -20,18 +20,19 @@ from homeassistant.components.recorder.statistics import (
     get_metadata,
     statistics_during_period,
 )
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import EnergyConverter
 
 from .const import DOMAIN
-from .intervals import EnergyRow
+from .intervals import EnergyRow, ShortChanges, floor_hour, short_changes
 
 # Money with up to five decimals is spread over hours as floats. A difference far
 # below the smallest reported decimal is not a change.
 SAME_COST: Final = 1e-9
 
+DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=366)
 
 
@@ -107,14 +108,52 @@ async def async_read_energy(
 ) -> dict[str, list[EnergyRow]]:
     """Return the hourly energy of statistics from start until before end."""
     return await get_instance(hass).async_add_executor_job(
-        _read_energy, hass, set(statistic_ids), start, end
+        _read_energy, hass, set(statistic_ids), start, end, "hour"
     )
 
 
-def _read_energy(
+@callback
+def async_short_start(hass: HomeAssistant) -> datetime:
+    """Return the hour before which the recorder keeps no rows of five minutes."""
+    kept = (get_instance(hass).keep_days + 1) * DAY  # It purges once a night.
+    return floor_hour(dt_util.utcnow() - kept)
+
+
+async def async_read_short(
+    hass: HomeAssistant,
+    statistic_ids: Collection[str],
+    start: datetime,
+    end: datetime,
+) -> dict[str, ShortChanges]:
+    """Return the energy of five minutes each of statistics within a window.
+
+    The recorder has it only of entities, and only of the last days.
+    """
+    start = max(start, async_short_start(hass))
+    entities = {each for each in statistic_ids if ":" not in each}
+    if not entities or start >= end:
+        return {}
+    return await get_instance(hass).async_add_executor_job(
+        _read_short, hass, entities, start, end
+    )
+
+
+def _read_short(
     hass: HomeAssistant, statistic_ids: set[str], start: datetime, end: datetime
+) -> dict[str, ShortChanges]:
+    """Read the energy of five minutes each of statistics."""
+    rows = _read_energy(hass, statistic_ids, start, end, "5minute")
+    return {each: short_changes(rows[each]) for each in statistic_ids}
+
+
+def _read_energy(
+    hass: HomeAssistant,
+    statistic_ids: set[str],
+    start: datetime,
+    end: datetime,
+    period: Literal["5minute", "hour"],
 ) -> dict[str, list[EnergyRow]]:
-    """Read the hourly energy of statistics."""
+    """Read the energy of statistics."""
     # Rows of a statistic that counts something else by now would not be converted.
     energy = {
         statistic_id
@@ -126,7 +165,7 @@ def _read_energy(
         start,
         end,
         energy,
-        "hour",
+        period,
         {EnergyConverter.UNIT_CLASS: "Wh"},
         {"change", "sum"},
     )

@@ -1,8 +1,10 @@
 """How a home stands with its tariff, and what energy costs now: pure, times in UTC."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final, Self
 
 from .api import (
@@ -15,6 +17,10 @@ from .api import (
     PriceSlot,
     TariffLeg,
 )
+from .intervals import HOUR
+
+HALF_HOUR: Final = timedelta(minutes=30)
+QUARTER_HOUR: Final = timedelta(minutes=15)
 
 
 class TariffStatus(StrEnum):
@@ -91,6 +97,23 @@ class Prices:
     def between(self, start: datetime, end: datetime) -> list[PriceSlot]:
         """Return the slots that begin in a stretch of time."""
         return [slot for slot in self.slots if start <= slot.start < end]
+
+
+def slot_length(prices: Iterable[Prices]) -> timedelta:
+    """Return how long records may be so that prices change at their borders.
+
+    That is an hour, half an hour or a quarter of an hour. Slots that follow each
+    other at the same price are one.
+    """
+    minutes = {
+        after.start.minute
+        for each in prices
+        for before, after in pairwise(each.slots)
+        if before.price != after.price
+    }
+    if minutes <= {0}:
+        return HOUR
+    return HALF_HOUR if minutes <= {0, 30} else QUARTER_HOUR
 
 
 def _holds(slot: PriceSlot, instant: datetime) -> bool:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
-from itertools import chain
+from itertools import chain, groupby
 from math import floor, fsum
 from typing import Final
 
@@ -30,9 +30,17 @@ from .api import (
     FlatpeakTariffError,
     Interval,
 )
-from .audit import Difference, is_counted, suspects
+from .audit import Difference, is_counted, is_rounded, suspects
 from .const import LOGGER
-from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour, to_intervals
+from .intervals import (
+    HOUR,
+    EnergyInterval,
+    EnergyRow,
+    ShortChanges,
+    floor_hour,
+    split,
+    to_intervals,
+)
 from .journal import (
     CORRECTION,
     FRESH,
@@ -45,11 +53,13 @@ from .journal import (
     Refusal,
     Stretch,
     Submission,
+    days_of,
+    splits_of,
 )
 from .meter import Meter, async_statistic_id
 from .patience import Patience
-from .sources import async_read_meters, async_sources
-from .statistics import async_first_start
+from .sources import async_read_meters, async_read_short_of_meters, async_sources
+from .statistics import async_first_start, async_short_start
 
 # What is this close to now is uploaded at once; older history follows.
 FRESH_HOURS: Final = timedelta(hours=48)
@@ -115,6 +125,8 @@ class Uploader:
         self._meters = {meter.device_id: meter for meter in meters}
         self._patience = patience
         self._all_retried_on: date | None = None
+        self.slot_length = HOUR
+        """How long records are where the recorder tells more than hours."""
 
     async def async_begin(self, now: datetime) -> None:
         """Begin the journal of meters that are new, or whose history got longer."""
@@ -193,17 +205,23 @@ class Uploader:
         stretches = self._stretches(kind)
         low = min((stretch.position for stretch in stretches.values()), default=until)
         while low < until:
-            high = min(low + self._window, until)
+            high = self._window_end(low, until)
             if parts := await self._async_parts(kind, low, high):
                 await self._async_submit(parts)
                 return True
             low = high
         return False
 
-    @property
-    def _window(self) -> timedelta:
-        """Return how much time of all meters fits into one submission."""
-        return min(MONTH, MAX_BATCH_RECORDS // len(self._meters) * HOUR)
+    def _window_end(self, low: datetime, until: datetime) -> datetime:
+        """Return until when the records of all meters fit into one submission.
+
+        Those from before the recorder has rows of five minutes are hours.
+        """
+        length = self.slot_length
+        if length < HOUR and low < (border := async_short_start(self._hass)):
+            length, until = HOUR, min(until, border)
+        room = MAX_BATCH_RECORDS // len(self._meters) * length
+        return min(low + MONTH, floor_hour(low + room), until)
 
     def _stretches(self, kind: str) -> dict[str, Stretch]:
         """Return the stretches of one kind that can move on, by device id.
@@ -226,10 +244,14 @@ class Uploader:
             for device_id, stretch in self._stretches(kind).items()
             if stretch.position < high
         }
-        rows = await async_read_meters(
-            self._hass, self._journal.of(stretches), low, high
+        journals = self._journal.of(stretches)
+        rows = await async_read_meters(self._hass, journals, low, high)
+        short: Mapping[str, ShortChanges] = {}
+        if self.slot_length < HOUR:
+            short = await async_read_short_of_meters(self._hass, journals, low, high)
+        return await self._hass.async_add_executor_job(
+            _parts, kind, stretches, rows, self.slot_length, short
         )
-        return await self._hass.async_add_executor_job(_parts, kind, stretches, rows)
 
     async def _async_submit(self, parts: Iterable[Part]) -> bool:
         """Submit parts, return whether Flatpeak has taken all of them.
@@ -343,31 +365,33 @@ class Uploader:
         return is_taken
 
     async def async_differing(
-        self, device_id: str, intervals: Iterable[EnergyInterval]
+        self, device_id: str, records: Iterable[EnergyInterval]
     ) -> list[EnergyInterval]:
-        """Return the intervals of which Flatpeak counts other energy.
+        """Return the records of hours of which Flatpeak counts other energy.
 
-        Raise FlatpeakTariffError where no report can tell.
+        How the energy of an hour lies within may not be known any more: only the
+        whole of it is compared. Raise FlatpeakTariffError where no report can tell.
         """
         meter = self._meters[device_id]
-        found = [await self._async_differing(meter, run) for run in _runs(intervals)]
-        return [interval for run in found for interval in run]
+        found = [await self._async_differing(meter, run) for run in _runs(records)]
+        return [record for run in found for record in run]
 
     async def _async_differing(
-        self, meter: Meter, intervals: Sequence[EnergyInterval]
+        self, meter: Meter, records: Sequence[EnergyInterval]
     ) -> Sequence[EnergyInterval]:
-        """Return which of adjacent intervals differ; where any does, halves are asked."""
-        counted = await self._async_counted(
-            meter, intervals[0].start, intervals[-1].end
-        )
-        if is_counted(counted, [interval.energy_wh for interval in intervals]):
+        """Return which of adjacent hours differ; where any does, halves are asked."""
+        counted = await self._async_counted(meter, records[0].start, records[-1].end)
+        energies = [record.energy_wh for record in records]
+        if is_counted(counted, energies):
             return []
-        if len(intervals) == 1:
-            return intervals
-        middle = len(intervals) // 2
+        starts = [record.start for record in records]
+        cuts = [n for n, start in enumerate(starts) if n and start == floor_hour(start)]
+        if not cuts:
+            return [] if is_rounded(counted, energies) else records
+        middle = cuts[len(cuts) // 2]
         return [
-            *await self._async_differing(meter, intervals[:middle]),
-            *await self._async_differing(meter, intervals[middle:]),
+            *await self._async_differing(meter, records[:middle]),
+            *await self._async_differing(meter, records[middle:]),
         ]
 
     async def async_require_settled(self) -> None:
@@ -380,9 +404,9 @@ class Uploader:
     async def async_compare(
         self, device_id: str, records: Sequence[EnergyInterval]
     ) -> list[Difference]:
-        """Return the records of which Flatpeak counts other energy, and how much.
+        """Return the hours of which Flatpeak counts other energy, and how much.
 
-        The reports of days tell where each record is asked for: energy that lies in
+        The reports of days tell where each hour is asked for: energy that lies in
         another hour of the same day is not found. Raise FlatpeakTariffError where no
         report can tell.
         """
@@ -392,11 +416,22 @@ class Uploader:
             rows = await self._async_rows(
                 meter, run[0].start, run[-1].end, Aggregation.DAY
             )
-            for record in suspects(rows, run):
-                counted = await self._async_counted(meter, record.start, record.end)
-                if not is_counted(counted, [record.energy_wh]):
-                    found.append(Difference(record=record, counted_wh=counted))
+            wrong = await self._hass.async_add_executor_job(suspects, rows, run)
+            suspected = set(map(_hour_of, wrong))
+            for hour, group in groupby(run, key=_hour_of):
+                if hour in suspected:
+                    found += await self._async_differences(meter, tuple(group))
         return found
+
+    async def _async_differences(
+        self, meter: Meter, records: tuple[EnergyInterval, ...]
+    ) -> list[Difference]:
+        """Return that the records of an hour differ, nothing where they do not."""
+        counted = await self._async_counted(meter, records[0].start, records[-1].end)
+        energies = [record.energy_wh for record in records]
+        if is_counted(counted, energies) or is_rounded(counted, energies):
+            return []
+        return [Difference(records=records, counted_wh=counted)]
 
     def _refused_parts(self, now: datetime) -> list[Part]:
         """Return refused records that are due, as many as fit into one submission."""
@@ -454,6 +489,11 @@ class Uploader:
         if dt_util.utcnow() - doubt.sent < lost_after:
             raise FlatpeakNotProcessedError("The last submission is still in doubt")
         LOGGER.debug("What is missing of the last submission is sent again")
+        for part, lost in zip(parts, missing, strict=True):
+            # What is there has its borders, whatever becomes of the rest.
+            meter = self._journal.meters[part.device_id]
+            meter.remember_more(days_of(_without(part, lost).intervals))
+            meter.remember_splits(splits_of(part.intervals))
         await self._async_submit(missing)
 
     async def _async_missing_parts(self, parts: Sequence[Part]) -> list[Part]:
@@ -537,13 +577,25 @@ def _parts(
     kind: str,
     stretches: Mapping[str, Stretch],
     rows: Mapping[str, Iterable[EnergyRow]],
+    slot_length: timedelta,
+    short: Mapping[str, ShortChanges],
 ) -> list[Part]:
     """Return what meters have to submit of some rows, by device id."""
     parts = [
         _part(kind, device_id, stretches[device_id], rows[device_id])
         for device_id in stretches
     ]
-    return [part for part in parts if part.intervals]
+    return [
+        _in_slots(part, slot_length, short.get(part.device_id, {}))
+        for part in parts
+        if part.intervals
+    ]
+
+
+def _in_slots(part: Part, slot_length: timedelta, short: ShortChanges) -> Part:
+    """Return a part with its hours in slots, where the recorder tells these."""
+    records = (split(each, slot_length, short) for each in part.intervals)
+    return replace(part, intervals=tuple(chain.from_iterable(records)))
 
 
 def _part(
@@ -581,6 +633,11 @@ def _without(part: Part, other: Part) -> Part:
     return replace(
         part, intervals=tuple(each for each in part.intervals if each not in gone)
     )
+
+
+def _hour_of(record: EnergyInterval) -> datetime:
+    """Return the hour that a record begins in."""
+    return floor_hour(record.start)
 
 
 def _runs(intervals: Iterable[EnergyInterval]) -> list[list[EnergyInterval]]:

@@ -112,9 +112,9 @@ def _answer(done: Resubmission) -> JsonObjectType:
         "name": done.meter.name,
         "differing": [
             {
-                "start": each.record.start.isoformat(),
-                "end": each.record.end.isoformat(),
-                "recorder_wh": each.record.energy_wh,
+                "start": each.start.isoformat(),
+                "end": each.end.isoformat(),
+                "recorder_wh": each.energy_wh,
                 "flatpeak_wh": each.counted_wh,
             }
             for each in done.differences
