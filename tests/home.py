@@ -1,15 +1,18 @@
 """A home for tests: energy in the recorder, an energy dashboard, the integration."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import accumulate
-from math import isclose, nan
+from itertools import accumulate, batched, islice
+from math import fsum, isclose, nan
 from typing import Any, Final
 
 from custom_components.flatpeak.const import DEFAULT_CONNECT_URL, DOMAIN
+from custom_components.flatpeak.intervals import floor_hour
 from custom_components.flatpeak.meter import async_statistic_id
 from custom_components.flatpeak.statistics import async_written
 from homeassistant.components.energy.data import async_get_manager
+from homeassistant.components.recorder.db_schema import StatisticsShortTerm
 from homeassistant.components.recorder.models import (
     StatisticData,
     StatisticMeanType,
@@ -20,6 +23,7 @@ from homeassistant.components.recorder.statistics import (
     async_import_statistics,
     statistics_during_period,
 )
+from homeassistant.components.recorder.util import session_scope
 from homeassistant.config_entries import SOURCE_USER, ConfigEntry
 from homeassistant.const import CONF_API_KEY
 from homeassistant.core import HomeAssistant
@@ -32,6 +36,7 @@ from .simulator import Direction, Simulator
 
 ZONE: Final = "Europe/Berlin"
 HOUR: Final = timedelta(hours=1)
+SHORT: Final = timedelta(minutes=5)
 
 IMPORT: Final = "sensor.grid_import"
 EXPORT: Final = "sensor.grid_export"
@@ -150,6 +155,51 @@ class Home:
         self.import_rows(statistic_id, rows, unit=unit)
         await async_written(self.hass)
 
+    async def async_record_short(
+        self, statistic_id: str, start: datetime, changes_wh: Iterable[float]
+    ) -> None:
+        """Record energy of five minutes each from a full hour on, and that of hours."""
+        changes = list(changes_wh)
+        sums = accumulate(
+            (change / 1000 for change in changes),
+            initial=self._sums.get(statistic_id, 0.0),
+        )
+        rows = [
+            StatisticData(start=start + number * SHORT, state=total, sum=total)
+            for number, total in enumerate(islice(sums, 1, None))
+        ]
+        await self.async_record(
+            statistic_id,
+            start,
+            [fsum(hour) for hour in batched(changes, 12, strict=True)],
+        )
+        get_instance(self.hass).async_import_statistics(
+            self._metadata(statistic_id), rows, StatisticsShortTerm
+        )
+        await async_written(self.hass)
+
+    async def async_change_short(
+        self, statistic_id: str, start: datetime, total: float
+    ) -> None:
+        """Change the sum, in kWh, that a row of five minutes has."""
+        get_instance(self.hass).async_import_statistics(
+            self._metadata(statistic_id),
+            [StatisticData(start=start, state=total, sum=total)],
+            StatisticsShortTerm,
+        )
+        await async_written(self.hass)
+
+    async def async_forget_short(self, before: datetime) -> None:
+        """Purge the rows of five minutes, as the recorder does after some days."""
+        await get_instance(self.hass).async_add_executor_job(self._forget_short, before)
+
+    def _forget_short(self, before: datetime) -> None:
+        """Delete rows of five minutes."""
+        with session_scope(hass=self.hass) as session:
+            session.query(StatisticsShortTerm).filter(
+                StatisticsShortTerm.start_ts < before.timestamp()
+            ).delete()
+
     @staticmethod
     def rows_of(start: datetime, changes_wh: Iterable[float]) -> list[StatisticData]:
         """Return the hourly rows of a whole history, in kWh."""
@@ -163,8 +213,17 @@ class Home:
         self, statistic_id: str, rows: list[StatisticData], *, unit: str = "kWh"
     ) -> None:
         """Import rows of an entity's or an external statistic."""
+        metadata = self._metadata(statistic_id, unit)
+        if "." in statistic_id:
+            async_import_statistics(self.hass, metadata, rows)
+        else:
+            async_add_external_statistics(self.hass, metadata, rows)
+
+    @staticmethod
+    def _metadata(statistic_id: str, unit: str = "kWh") -> StatisticMetaData:
+        """Return how the recorder describes a statistic."""
         is_entity = "." in statistic_id
-        metadata = StatisticMetaData(
+        return StatisticMetaData(
             has_sum=True,
             mean_type=StatisticMeanType.NONE,
             name=None if is_entity else "Meter",
@@ -173,10 +232,6 @@ class Home:
             unit_class="energy",
             unit_of_measurement=unit,
         )
-        if is_entity:
-            async_import_statistics(self.hass, metadata, rows)
-        else:
-            async_add_external_statistics(self.hass, metadata, rows)
 
     async def async_show(
         self,
@@ -288,10 +343,10 @@ class Home:
                 for row in await self.async_rows(statistic_id or "")
             }
             direction = Direction(meter.flow.tariff_direction)
-            counted = {
-                record.end: record.energy
-                for record in self.simulator.truth(meter.device_id, direction).records()
-            }
+            counted: dict[datetime, float] = defaultdict(float)
+            for record in self.simulator.truth(meter.device_id, direction).records():
+                last = record.end - timedelta.resolution
+                counted[floor_hour(last) + HOUR] += record.energy
             found += [
                 (meter.name, end, recorded.get(end), counted.get(end))
                 for end in sorted(recorded.keys() | counted.keys())

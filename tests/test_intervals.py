@@ -10,11 +10,17 @@ import pytest
 
 from custom_components.flatpeak.intervals import (
     HOUR,
+    SHORT,
     EnergyInterval,
     EnergyRow,
     Run,
     floor_hour,
+    in_hours,
     recut,
+    short_changes,
+    slots_of,
+    split,
+    spread,
     to_intervals,
 )
 
@@ -342,3 +348,187 @@ def test_other_borders_hold_the_same_energy(
     )
     assert all(one.end <= other.start for one, other in pairwise(cut))
     assert {(each.start, each.end) for each in cut if each.length != HOUR} <= set(odd)
+
+
+HALF_HOUR = timedelta(minutes=30)
+QUARTER = timedelta(minutes=15)
+
+
+def short_rows(number: int, *changes_wh: float) -> list[EnergyRow]:
+    """Return rows of five minutes from an hour on."""
+    return [
+        EnergyRow(start=hour(number) + n * SHORT, change_wh=change, is_first=False)
+        for n, change in enumerate(changes_wh)
+    ]
+
+
+def slots(number: int, *energies_wh: float) -> list[EnergyInterval]:
+    """Return slots that fill an hour."""
+    return [
+        EnergyInterval(start=start, end=end, energy_wh=energy_wh)
+        for (start, end), energy_wh in zip(
+            slots_of(hour(number), HOUR / len(energies_wh)), energies_wh, strict=True
+        )
+    ]
+
+
+TWELVE = tuple(float(number) for number in range(12))
+
+
+@pytest.mark.parametrize(
+    ("length", "energies_wh"),
+    [
+        (HOUR, [66.0]),
+        (HALF_HOUR, [15.0, 51.0]),
+        (QUARTER, [3.0, 12.0, 21.0, 30.0]),
+    ],
+)
+def test_an_hour_in_slots(length: timedelta, energies_wh: list[float]) -> None:
+    """Each slot has the energy of its rows of five minutes."""
+    short = short_changes(short_rows(2, *TWELVE))
+
+    assert split(interval(2, 3, 66.0), length, short) == slots(2, *energies_wh)
+
+
+@pytest.mark.parametrize(
+    ("rows", "whole"),
+    [
+        pytest.param(
+            short_rows(2, *TWELVE[:11]), interval(2, 3, 55.0), id="a row less"
+        ),
+        pytest.param(short_rows(3, *TWELVE), interval(2, 3, 66.0), id="other hour"),
+        pytest.param(short_rows(2, *TWELVE), interval(2, 3, 66.1), id="other sum"),
+        pytest.param(
+            short_rows(2, -1.0, 1.0, *[6.6] * 10), interval(2, 3, 66.0), id="negative"
+        ),
+        pytest.param(short_rows(2, *TWELVE), interval(2, 4, 66.0), id="gap"),
+    ],
+)
+def test_an_hour_that_stays_whole(rows: list[EnergyRow], whole: EnergyInterval) -> None:
+    """Without all rows, or where they say something else, nothing is made up."""
+    assert split(whole, QUARTER, short_changes(rows)) == [whole]
+
+
+def test_an_hour_without_energy_in_slots() -> None:
+    """Nothing was used in each of them."""
+    short = short_changes(short_rows(0, *[0.0] * 12))
+    assert split(interval(0, 1, 0.0), HALF_HOUR, short) == slots(0, 0.0, 0.0)
+
+
+def test_energy_of_an_hour_whose_slots_are_not_known() -> None:
+    """It is spread evenly within the borders that exist."""
+    found = spread(interval(2, 3, 80.0), slots_of(hour(2), QUARTER), {})
+    assert found == slots(2, 20.0, 20.0, 20.0, 20.0)
+
+
+def test_slots_put_together() -> None:
+    """They are their hour again; what is an hour or longer stays."""
+    records = [*slots(2, 1.0, 2.0), interval(3, 4, 5.0), interval(4, 9, 6.0)]
+    assert sorted(in_hours([*records, *slots(9, *[0.25] * 4)[:3]]), key=_start) == [
+        interval(2, 3, 3.0),
+        interval(3, 4, 5.0),
+        interval(4, 9, 6.0),
+        interval(9, 10, 0.75),
+    ]
+
+
+def _start(each: EnergyInterval) -> datetime:
+    """Return where an interval begins."""
+    return each.start
+
+
+LENGTHS = st.sampled_from([HOUR, HALF_HOUR, QUARTER])
+
+
+@st.composite
+def fine_series(draw: st.DrawFn) -> tuple[list[EnergyRow], list[EnergyRow]]:
+    """Draw the rows of a statistic, and of five minutes for some of its hours.
+
+    These add up to their hour, but where a row is gone or one of them was changed.
+    """
+    rows, fine = draw(series()), []
+    parts = st.lists(st.floats(0, 1), min_size=12, max_size=12)
+    for each in rows:
+        shares = draw(st.none() | parts)
+        if shares is None or not any(shares):
+            continue
+        changes = [each.change_wh * share / fsum(shares) for share in shares]
+        number = (each.start - START) // HOUR
+        flaw = draw(st.sampled_from([None, None, "gone", "changed"]))
+        if flaw == "changed":
+            changes[0] += 1.0
+        fine += short_rows(number, *changes)[1 if flaw == "gone" else 0 :]
+    return rows, fine
+
+
+@given(fine_series(), DEBTS, LENGTHS, st.data())
+def test_slots_of_any_length(
+    found: tuple[list[EnergyRow], list[EnergyRow]],
+    carry_wh: float,
+    length: timedelta,
+    data: st.DataObject,
+) -> None:
+    """No energy is lost or found; slots meet, are not negative, and come again alike."""
+    rows, fine = found
+    whole = to_intervals(rows, position=START, carry_wh=carry_wh)
+    short = short_changes(fine)
+
+    records = [each for one in whole.intervals for each in split(one, length, short)]
+
+    for hourly in whole.intervals:
+        inside = [e for e in records if hourly.start <= e.start < hourly.end]
+        assert isclose(
+            fsum(each.energy_wh for each in inside), hourly.energy_wh, rel_tol=1e-9
+        )
+        assert len(inside) in {1, hourly.length // length}
+        assert {e.length for e in inside} <= {length, hourly.length}
+        assert (inside[0].start, inside[-1].end) == (hourly.start, hourly.end)
+    assert all(each.energy_wh >= 0 for each in records)
+    assert all(one.end == other.start for one, other in pairwise(records))
+    assert {each.start for each in in_hours(records)} == {
+        each.start for each in whole.intervals
+    }
+
+    cut = data.draw(st.integers(0, len(rows)))
+    first = to_intervals(rows[:cut], position=START, carry_wh=carry_wh)
+    second = to_intervals(rows, position=first.position, carry_wh=first.carry_wh)
+    again = [
+        each
+        for part in (first, second)
+        for one in part.intervals
+        for each in split(
+            one,
+            length,
+            short_changes([e for e in fine if one.start <= e.start < one.end]),
+        )
+    ]
+    assert again == records
+
+
+@pytest.mark.parametrize(("zone", "day", "hours"), DAYS)
+def test_days_of_any_length_in_slots(zone: str, day: date, hours: int) -> None:
+    """Each quarter of each hour that a local day touches is there just once."""
+    start = floor_hour(datetime.combine(day, time(), ZoneInfo(zone)).astimezone(UTC))
+    number = (start - START) // HOUR
+    fine = short_rows(number, *(float(n) for n in range(12 * hours)))
+
+    records = [
+        each
+        for n in range(number, number + hours)
+        for each in split(
+            interval(
+                n,
+                n + 1,
+                fsum(row.change_wh for row in fine if floor_hour(row.start) == hour(n)),
+            ),
+            QUARTER,
+            short_changes(fine),
+        )
+    ]
+
+    assert [each.start for each in records] == [
+        start + n * QUARTER for n in range(4 * hours)
+    ]
+    assert [each.energy_wh for each in records] == [
+        9.0 * n + 3.0 for n in range(4 * hours)
+    ]

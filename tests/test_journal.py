@@ -28,9 +28,11 @@ from custom_components.flatpeak.journal import (
     Refusal,
     Source,
     Span,
+    Split,
     Stretch,
     Submission,
     days_of,
+    splits_of,
 )
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, UnsupportedStorageVersionError
@@ -69,6 +71,16 @@ def interval(start: int, energy_wh: float = 0.1, *, hours: int = 1) -> EnergyInt
     return EnergyInterval(
         start=hour(start), end=hour(start + hours), energy_wh=energy_wh
     )
+
+
+def slots(start: int, minutes: int, *, hours: int = 1) -> list[EnergyInterval]:
+    """Return the records of split hours."""
+    length = timedelta(minutes=minutes)
+    begins = [hour(start) + n * length for n in range(hours * HOUR // length)]
+    return [
+        EnergyInterval(start=begin, end=begin + length, energy_wh=0.5)
+        for begin in begins
+    ]
 
 
 def part(
@@ -134,6 +146,7 @@ def content(journal: Journal) -> object:
         journal.overdue,
         journal.last_upload,
         journal.repriced_on,
+        journal.slot_minutes,
         journal.corrections_stopped,
     )
 
@@ -421,7 +434,7 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     assert journal.last_upload is None
     assert journal.repriced_on is None
     assert not journal.corrections_stopped
-    assert json.loads(file.read_text())["minor_version"] == 5
+    assert json.loads(file.read_text())["minor_version"] == 6
 
 
 async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -> None:
@@ -437,11 +450,80 @@ async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -
         assert (await async_loaded(hass)).batches == batches
 
 
+async def test_the_file_of_the_fifth_version(hass: HomeAssistant, file: Path) -> None:
+    """All that it knows was submitted in hours, or in longer records."""
+    journal = await async_begun(hass)
+    journal.meters["dev_1"].remember(days_of([interval(50), interval(51, hours=9)]))
+    await journal.async_save()
+    stored = json.loads(file.read_text())
+    del stored["data"]["slot_minutes"]
+    for meter_data in stored["data"]["meters"].values():
+        del meter_data["splits"]
+    file.write_text(json.dumps(stored | {"minor_version": 5}))
+
+    migrated = await async_loaded(hass)
+
+    assert content(migrated) == content(journal)
+    assert migrated.meters["dev_1"].slot_length(hour(50)) == HOUR
+
+
+def test_an_hour_is_remembered_however_it_was_split() -> None:
+    """Its slots cannot be read again for long, and are no change."""
+    assert days_of(slots(3, 15)) == days_of([interval(3, 2.0)])
+    assert days_of([*slots(23, 30), interval(24)]) == days_of(
+        [interval(23, 1.0), interval(24)]
+    )
+
+
+def test_where_records_are_shorter_than_an_hour() -> None:
+    """That is remembered in few words, in whatever order they were submitted."""
+    known = meter()
+    for records in (
+        slots(5, 15, hours=3),
+        [interval(8)],
+        slots(9, 30, hours=2),
+        slots(3, 15, hours=2),
+        slots(6, 15),
+        slots(11, 15),
+    ):
+        known.remember_splits(splits_of(records))
+
+    assert known.splits == [
+        Split(start=hour(3), end=hour(8), minutes=15),
+        Split(start=hour(9), end=hour(11), minutes=30),
+        Split(start=hour(11), end=hour(12), minutes=15),
+    ]
+    assert [known.slot_length(hour(n)) // timedelta(minutes=1) for n in range(2, 13)] == [
+        60, *[15] * 5, 60, 30, 30, 15, 60,
+    ]  # fmt: skip
+    assert [known.has_split(hour(n), hour(n + 1)) for n in (2, 3, 7, 8, 9)] == [
+        False, True, True, False, True,
+    ]  # fmt: skip
+
+
+async def test_accepted_slots_keep_their_borders(hass: HomeAssistant) -> None:
+    """Also those that are refused, and those that come again as a correction."""
+    journal = await async_begun(hass)
+    records = slots(48, 15, hours=2)
+    refused = Refusal(interval=records[4], reason="no", since=SENT)
+    sent = submission(part(*records))
+    await journal.async_doubt(sent)
+    await journal.async_accept(sent, "bat_1", {"dev_1": [refused]})
+    again = submission(part(*slots(48, 15), stretch=CORRECTION))
+    await journal.async_doubt(again)
+    await journal.async_accept(again, "bat_2", {})
+
+    known = (await async_loaded(hass)).meters["dev_1"]
+    assert known.splits == [Split(start=hour(48), end=hour(50), minutes=15)]
+    assert known.days == days_of([*records[:4], *records[5:]])
+    assert known.refusals == [refused]
+
+
 async def test_a_new_journal_is_empty(hass: HomeAssistant, file: Path) -> None:
     """Without a file nothing is known, and reading alone makes no file."""
     journal = await async_loaded(hass)
 
-    assert content(journal) == ({}, None, [], None, None, None, False)
+    assert content(journal) == ({}, None, [], None, None, None, None, False)
     assert not file.exists()
 
 
@@ -458,8 +540,10 @@ async def test_all_of_the_journal_is_read_back(hass: HomeAssistant) -> None:
     journal.overdue = Overdue(sent=START, since=SENT)
     journal.last_upload = SENT
     journal.repriced_on = date(2026, 10, 26)
+    journal.slot_minutes = 15
     journal.corrections_stopped = True
     journal.meters["dev_1"].remember(days_of([interval(5), interval(30, hours=3)]))
+    journal.meters["dev_1"].remember_splits(splits_of(slots(5, 15)))
     await journal.async_doubt(
         submission(
             part(interval(48, 1e-17), interval(49, 2 / 3, hours=400), carry_wh=-1 / 7),
@@ -482,7 +566,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 5,
+        "minor_version": 6,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -510,6 +594,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                     "unpriced": None,
                     "days": {},
                     "flow": None,
+                    "splits": [],
                     "sources": [],
                     "debt_since": None,
                 }
@@ -530,6 +615,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
             "overdue": None,
             "last_upload": None,
             "repriced_on": None,
+            "slot_minutes": None,
             "corrections_stopped": False,
         },
     }
@@ -620,6 +706,7 @@ async def test_a_submission_that_was_refused_as_a_whole(hass: HomeAssistant) -> 
         None,
         None,
         None,
+        None,
         False,
     )
 
@@ -701,6 +788,7 @@ async def test_nothing_is_sent_that_is_not_noted(
         begun(),
         None,
         [],
+        None,
         None,
         None,
         None,

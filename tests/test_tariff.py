@@ -14,7 +14,12 @@ from custom_components.flatpeak.api import (
     PriceSlot,
     TariffLeg,
 )
-from custom_components.flatpeak.tariff import HomeTariff, Prices, TariffStatus
+from custom_components.flatpeak.tariff import (
+    HomeTariff,
+    Prices,
+    TariffStatus,
+    slot_length,
+)
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
@@ -118,3 +123,40 @@ def test_the_price_at_an_instant(
 def test_prices_of_a_stretch_of_time() -> None:
     """Slots belong to the stretch that they begin in."""
     assert PRICES.between(START + HALF_HOUR, START + 3 * HALF_HOUR) == [slot(1, -0.1)]
+
+
+def every(minutes: int, *prices: float, begin: int = 0) -> Prices:
+    """Return prices for so many minutes each."""
+    step, first = timedelta(minutes=minutes), START + timedelta(minutes=begin)
+    return Prices(
+        currency="EUR",
+        slots=tuple(
+            PriceSlot(
+                start=first + number * step,
+                end=first + (number + 1) * step,
+                price=price,
+                confidence=1.0,
+            )
+            for number, price in enumerate(prices)
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("prices", "minutes"),
+    [
+        ([], 60),
+        ([every(60, 0.1, 0.2)], 60),
+        ([every(30, 0.1, 0.2)], 30),
+        ([every(15, 0.1, 0.2)], 15),
+        ([every(15, 0.1, 0.1, 0.2)], 30),
+        ([every(30, 0.1, 0.1, 0.2, 0.2)], 60),
+        ([every(60, 0.1, 0.2, begin=30)], 30),  # Hours of Asia/Kolkata.
+        ([every(60, 0.1, 0.2, begin=15)], 15),  # Hours of Asia/Kathmandu.
+        ([every(20, 0.1, 0.2)], 15),
+        ([every(60, 0.1, 0.2), every(30, 0.1, 0.2)], 30),
+    ],
+)
+def test_records_are_as_long_as_a_price(prices: list[Prices], minutes: int) -> None:
+    """They are shorter than an hour where a price of the home changes within one."""
+    assert slot_length(prices) == timedelta(minutes=minutes)

@@ -178,8 +178,10 @@ def refusing(
     return Fault("REFUSING", action)
 
 
-def dropping(home: Home, meter: Meter, *dropped: datetime) -> Fault:
-    """Return a fault that loses the answer and the records of some hours."""
+def dropping(
+    home: Home, meter: Meter, *dropped: datetime, length: timedelta = HOUR
+) -> Fault:
+    """Return a fault that loses the answer and some records of a length."""
     direction = Direction(meter.flow.tariff_direction)
 
     async def action(request: web.Request, process: Process) -> web.StreamResponse:
@@ -189,7 +191,7 @@ def dropping(home: Home, meter: Meter, *dropped: datetime) -> Fault:
             meter.device_id, direction
         ):
             for start in dropped:
-                register.discard(Span(to_instant(start), to_instant(start + HOUR)))
+                register.discard(Span(to_instant(start), to_instant(start + length)))
         return await cut(request)
 
     return Fault("DROPPING", action)
