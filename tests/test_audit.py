@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from custom_components.flatpeak.api import CostRow
-from custom_components.flatpeak.audit import Discrepancy, audit, is_counted
+from custom_components.flatpeak.audit import Discrepancy, audit, is_counted, is_rounded
 from custom_components.flatpeak.intervals import HOUR, EnergyInterval
 
 DAY = datetime(2026, 3, 29, tzinfo=UTC)
@@ -82,3 +82,12 @@ def test_what_is_counted(
 ) -> None:
     """Records are there as they are, or rounded as a service may round."""
     assert is_counted(counted_wh, energies_wh) is expected
+
+
+@pytest.mark.parametrize(
+    ("counted_wh", "expected"),
+    [(4.0, True), (1.0, True), (5.0, False), (0.0, False), (2.5, False)],
+)
+def test_records_that_are_each_rounded(counted_wh: float, *, expected: bool) -> None:
+    """Whole watt-hours may be up to one a record away."""
+    assert is_rounded(counted_wh, [1.0, 0.7, 0.8]) is expected

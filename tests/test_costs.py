@@ -609,3 +609,47 @@ def test_energy_whose_hours_are_gone() -> None:
     ]
     assert lost(days(171.0, 20.5), kept, accepted) == []
     assert lost(days(870.0), kept, [(at(4), at(6))]) == []
+
+
+@pytest.mark.parametrize("minutes", [30, 15])
+@pytest.mark.parametrize(
+    ("zone", "changing"),
+    [
+        ("Europe/London", date(2026, 3, 29)),
+        ("Europe/Berlin", date(2026, 10, 25)),
+        ("Australia/Lord_Howe", date(2026, 4, 5)),
+        ("Australia/Lord_Howe", date(2026, 10, 4)),
+        ("Asia/Kolkata", date(2026, 3, 29)),
+    ],
+)
+def test_an_hour_costs_the_mean_of_its_prices(
+    zone: str, changing: date, minutes: int
+) -> None:
+    """Whatever its records were: their energy within the hour is not known for long.
+
+    What Flatpeak counts otherwise, since it knows the slots, is spread over the day.
+    """
+    start, end = (
+        datetime.combine(each, time(), ZoneInfo(zone)).astimezone(UTC)
+        for each in (changing, changing + DAY)
+    )
+    hours = [floor_hour(start) + number * HOUR for number in range(26)]
+    step = timedelta(minutes=minutes)
+    prices = priced(
+        hours[0], *islice(cycle([0.1, 0.4, -0.2]), 26 * 60 // minutes), length=step
+    )
+    intervals = used(hours[0], *[1000.0] * 26)
+    inside = [slot for slot in prices if start <= slot.start < end]
+    cost = fsum(slot.price for slot in inside) / (HOUR / step)
+
+    exact = apportion([row(start, end, cost)], intervals, prices, until=end)
+    other = apportion([row(start, end, cost + 2.0)], intervals, prices, until=end)
+
+    for hour in hours:
+        if start <= hour and hour + HOUR <= end:
+            mean = fsum(
+                slot.price for slot in prices if hour <= slot.start < hour + HOUR
+            ) / (HOUR / step)
+            assert exact[hour] == pytest.approx(mean, rel=1e-9, abs=1e-9)
+    assert fsum(exact.values()) == pytest.approx(cost, rel=1e-9)
+    assert fsum(other.values()) == pytest.approx(cost + 2.0, rel=1e-9)

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Generator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import fsum, isclose
 import re
 import threading
 from typing import Any, Final, override
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 from sqlalchemy import event
 
@@ -21,6 +22,8 @@ from custom_components.flatpeak.statistics import (
     async_energy_statistics,
     async_first_start,
     async_read_energy,
+    async_read_short,
+    async_short_start,
     async_write_costs,
     async_written,
 )
@@ -134,6 +137,31 @@ async def test_window_of_energy(home: Home) -> None:
         EnergyRow(start=hour(1), change_wh=200.0, is_first=False),
         EnergyRow(start=hour(2), change_wh=300.0, is_first=False),
     ]
+
+
+async def test_energy_of_five_minutes(
+    home: Home, freezer: FrozenDateTimeFactory
+) -> None:
+    """It is read by whole hours, in Wh, of entities only and no longer than it is kept."""
+    freezer.move_to(hour(30))
+    await home.async_record_short(IMPORT, hour(0), [float(n) for n in range(36)])
+    await home.async_record(EXTERNAL, hour(0), [1.0])
+    both = [IMPORT, EXTERNAL]
+
+    found = await async_read_short(home.hass, both, hour(0), hour(3))
+    assert found.keys() == {IMPORT}
+    assert {start: pytest.approx(each) for start, each in found[IMPORT].items()} == {
+        hour(n): [12.0 * n + m for m in range(12)] for n in range(3)
+    }
+    found = await async_read_short(home.hass, both, hour(1), hour(2))
+    assert list(found[IMPORT]) == [hour(1)]
+    assert await async_read_short(home.hass, [EXTERNAL], hour(0), hour(3)) == {}
+
+    freezer.move_to(hour(2 + 11 * 24) + timedelta(minutes=20))
+    assert async_short_start(home.hass) == hour(2)
+    found = await async_read_short(home.hass, both, hour(0), hour(3))
+    assert list(found[IMPORT]) == [hour(2)]
+    assert await async_read_short(home.hass, both, hour(0), hour(2)) == {}
 
 
 async def test_energy_after_a_gap(home: Home) -> None:

@@ -264,8 +264,24 @@ async def test_batches_are_limited(home: Home, submissions: Submissions) -> None
     with limited(MAX_BATCH_RECORDS=50):
         entry = await home.async_set_up(history="30_days")
 
-    assert max(count(submissions)) == 48
+    # There is room for the half hours that the prices ask for.
+    assert max(count(submissions)) == 24
     assert sum(count(submissions)) == 3 * 60
+    assert await home.async_miscounted(entry) == []
+
+
+async def test_batches_of_slots_are_limited(
+    home: Home, submissions: Submissions
+) -> None:
+    """Records of half an hour are twice as many; they are cut at full hours."""
+    await furnish(home, IMPORT, hours=0)
+    energy = [float(number) for number in range(12 * 12)]
+    await home.async_record_short(IMPORT, UNTIL - 12 * HOUR, energy)
+
+    with limited(MAX_BATCH_RECORDS=11):
+        entry = await home.async_set_up(history="30_days")
+
+    assert count(submissions) == [8, 10, 6]
     assert await home.async_miscounted(entry) == []
 
 

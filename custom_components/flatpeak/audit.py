@@ -121,17 +121,20 @@ def is_counted(counted_wh: float, energies_wh: Sequence[float]) -> bool:
     expected = fsum(energies_wh)
     if _is_same(counted_wh, expected):
         return True
+    if not counted_wh.is_integer():
+        return False
     if len(energies_wh) == 1:
-        return is_rounded(counted_wh, energies_wh)
+        return abs(counted_wh - expected) < ROUNDING_WH
     return counted_wh in (round(expected), sum(map(round, energies_wh)))
 
 
 def is_rounded(counted_wh: float, energies_wh: Sequence[float]) -> bool:
-    """Return whether Flatpeak may count the energy of some records, rounded each."""
-    return (
-        counted_wh.is_integer()
-        and abs(counted_wh - fsum(energies_wh)) < len(energies_wh) * ROUNDING_WH
-    )
+    """Return whether Flatpeak may count some records, each to the next watt-hour.
+
+    How the energy lies in the records need not be known.
+    """
+    off = abs(counted_wh - fsum(energies_wh))
+    return counted_wh.is_integer() and off <= len(energies_wh) * ROUNDING_WH / 2
 
 
 def _is_same(one: float, other: float) -> bool:

@@ -217,11 +217,10 @@ class Uploader:
 
         Those from before the recorder has rows of five minutes are hours.
         """
-        length = self.slot_length
-        if length < HOUR and low < (border := async_short_start(self._hass)):
-            length, until = HOUR, min(until, border)
-        room = MAX_BATCH_RECORDS // len(self._meters) * length
-        return min(low + MONTH, floor_hour(low + room), until)
+        room = MAX_BATCH_RECORDS // len(self._meters)
+        hours = min(room, max((async_short_start(self._hass) - low) // HOUR, 0))
+        high = low + hours * HOUR + (room - hours) * self.slot_length
+        return min(low + MONTH, floor_hour(high), until)
 
     def _stretches(self, kind: str) -> dict[str, Stretch]:
         """Return the stretches of one kind that can move on, by device id.

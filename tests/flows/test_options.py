@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 
 from ..home import Flow, Home
 
@@ -26,3 +28,26 @@ async def test_options(furnished: Home, entry: ConfigEntry[Any]) -> None:
         assert (grid["stat_cost"] is not None) is is_linked
         assert (grid["stat_compensation"] is not None) is is_linked
         assert entry.state is ConfigEntryState.LOADED
+        assert entry.options["interval_length"] == "auto"
+
+
+async def test_the_length_of_intervals(
+    furnished: Home, entry: ConfigEntry[Any]
+) -> None:
+    """A home follows its prices until the user fixes the length; nothing else is taken."""
+    options = furnished.hass.config_entries.options
+    assert "interval_length" not in entry.options
+    flow: Flow = await options.async_init(entry.entry_id)
+    with pytest.raises(InvalidData):
+        await options.async_configure(
+            flow["flow_id"], {"link_dashboard": True, "interval_length": "20"}
+        )
+    await options.async_configure(
+        flow["flow_id"], {"link_dashboard": True, "interval_length": "30"}
+    )
+    await furnished.async_settle()
+    assert entry.options == {"link_dashboard": True, "interval_length": "30"}
+
+    flow = await options.async_init(entry.entry_id)
+    shown = {str(key): key.description for key in flow["data_schema"].schema}
+    assert shown["interval_length"] == {"suggested_value": "30"}
