@@ -19,6 +19,7 @@ from custom_components.flatpeak.api import (
     Interval,
     Location,
     PostalAddress,
+    Reading,
     TariffDirection,
     client as client_module,
     validate_base_url,
@@ -26,7 +27,16 @@ from custom_components.flatpeak.api import (
 
 from .conftest import ACCOUNT_ID, API_KEY
 from .service import Answer, Service
-from .test_models import BATCH, COSTS, DEVICE, LOCATION, PRICES, STATUS, TARIFF
+from .test_models import (
+    BATCH,
+    COSTS,
+    DEVICE,
+    LOCATION,
+    PRICES,
+    RECORD_COST,
+    STATUS,
+    TARIFF,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2025, 3, 29, tzinfo=BERLIN)
@@ -303,6 +313,67 @@ async def test_full_batch_leaves_the_event_loop_free(
     assert len(service.received[-1].json) == MAX_BATCH_RECORDS
 
 
+def readings(count: int) -> list[Reading]:
+    """Return so many hourly readings of a register."""
+    start = datetime(2024, 1, 1, tzinfo=UTC)
+    return [
+        Reading(
+            time=start + timedelta(hours=hour),
+            register_wh=1000.5 * hour,
+            record_reference_id=f"dev_1-{hour}",
+        )
+        for hour in range(count)
+    ]
+
+
+async def submit_readings(client: FlatpeakClient, count: int) -> None:
+    """Submit so many readings of a device that exports."""
+    await client.submit_cumulative(
+        "loc_1",
+        "dev_1",
+        EnergyFlowDirection.OUTBOUND,
+        TariffDirection.EXPORT,
+        readings(count),
+    )
+
+
+async def test_submit_cumulative(client: FlatpeakClient, service: Service) -> None:
+    """Readings are sent in their order, with whose they are."""
+    service.answer("/meters/cumulative/epoch", Answer(body=BATCH))
+    count = client_module.RECORDS_ENCODED_AT_ONCE + 1
+
+    await submit_readings(client, count)
+
+    request = service.received[-1]
+    assert request.method == "PUT"
+    assert request.json == {
+        "location_id": "loc_1",
+        "device_id": "dev_1",
+        "energy_flow_direction": "OUTBOUND",
+        "tariff_direction": "EXPORT",
+        "units": "WH",
+        "data": [
+            {
+                "time": 1704067200 + 3600 * hour,
+                "value": 1000.5 * hour,
+                "record_reference_id": f"dev_1-{hour}",
+            }
+            for hour in range(count)
+        ],
+    }
+
+
+@pytest.mark.parametrize("count", [0, MAX_BATCH_RECORDS + 1])
+async def test_readings_of_a_batch(
+    client: FlatpeakClient, service: Service, count: int
+) -> None:
+    """No more readings are sent than Flatpeak takes, and not nothing."""
+    with pytest.raises(ValueError, match="10000"):
+        await submit_readings(client, count)
+
+    assert service.received == []
+
+
 async def test_get_batch(client: FlatpeakClient, service: Service) -> None:
     """A batch is asked for in the query."""
     service.answer("/meters/batch", Answer(body=BATCH))
@@ -360,6 +431,80 @@ async def test_costs_of_something_else(
 
     with pytest.raises(FlatpeakResponseError):
         await client.get_interval_costs("dev_1", START, END, TariffDirection.IMPORT)
+
+
+async def test_get_session_costs(client: FlatpeakClient, service: Service) -> None:
+    """A session is asked for by our own id, without a body."""
+    service.answer("/costs/session/garage%2F1%202", Answer(body=COSTS))
+
+    report = await client.get_session_costs("garage/1 2", TariffDirection.IMPORT)
+
+    request = service.received[-1]
+    assert (request.method, request.body) == ("POST", b"")
+    assert request.query == {"tariff_direction": "IMPORT"}
+    assert [row.cost for row in report.rows] == [0.25, -0.12345]
+
+
+async def test_session_costs_of_another_direction(
+    client: FlatpeakClient, service: Service
+) -> None:
+    """A report at other prices is not taken for the one asked for."""
+    service.answer("/costs/session/s-1", Answer(body=COSTS))
+
+    with pytest.raises(FlatpeakResponseError):
+        await client.get_session_costs("s-1", TariffDirection.EXPORT)
+
+
+async def test_submit_instant(client: FlatpeakClient, service: Service) -> None:
+    """A record that is to count is sent as such."""
+    service.answer("/costs/instant", Answer(body=RECORD_COST))
+    (record,) = intervals(1)
+
+    answer = await client.submit_instant(record)
+
+    request = service.received[-1]
+    assert (request.method, request.query) == ("POST", {})
+    assert request.json == record.as_dict()
+    assert answer.row.cost == 0.375
+
+
+async def test_estimate_cost(client: FlatpeakClient, service: Service) -> None:
+    """What would cost something is told from what does."""
+    service.answer("/costs/instant", Answer(body=RECORD_COST))
+
+    estimate = await client.estimate_cost(
+        "loc_1", START, END, 1500, EnergyFlowDirection.INBOUND, TariffDirection.IMPORT
+    )
+
+    request = service.received[-1]
+    assert (request.method, request.query) == ("POST", {"non_persistent": "true"})
+    assert request.json == {
+        "location_id": "loc_1",
+        "start_time": "2025-03-29T00:00:00+01:00",
+        "end_time": "2025-03-31T00:00:00+02:00",
+        "energy_flow_direction": "INBOUND",
+        "tariff_direction": "IMPORT",
+        "units": "WH",
+        "value": 1500,
+    }
+    assert (estimate.currency, estimate.row.energy_wh) == ("GBP", 1500)
+
+
+async def test_estimate_of_another_direction(
+    client: FlatpeakClient, service: Service
+) -> None:
+    """An estimate at other prices is not taken for the one asked for."""
+    service.answer("/costs/instant", Answer(body=RECORD_COST))
+
+    with pytest.raises(FlatpeakResponseError):
+        await client.estimate_cost(
+            "loc_1",
+            START,
+            END,
+            1500,
+            EnergyFlowDirection.OUTBOUND,
+            TariffDirection.EXPORT,
+        )
 
 
 async def test_get_prices(client: FlatpeakClient, service: Service) -> None:

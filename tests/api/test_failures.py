@@ -41,7 +41,7 @@ from custom_components.flatpeak.api import (
 
 from .conftest import ACCOUNT_ID, API_KEY
 from .service import Answer, Service, raw_service
-from .test_client import intervals
+from .test_client import intervals, submit_readings
 from .test_models import BATCH, DEVICE, LOCATION
 
 ADDRESS = PostalAddress(
@@ -363,8 +363,19 @@ async def test_endless_answer(
         await client.get_device(DEVICE_ID)
 
 
+@pytest.mark.parametrize(
+    ("submit", "method"),
+    [
+        (lambda client: client.submit_intervals(intervals(1)), b"PUT"),
+        (lambda client: submit_readings(client, 1), b"PUT"),
+        (lambda client: client.submit_instant(intervals(1)[0]), b"POST"),
+    ],
+    ids=["intervals", "readings", "instant"],
+)
 async def test_submission_is_never_repeated_by_itself(
-    session: aiohttp.ClientSession, service: Service
+    session: aiohttp.ClientSession,
+    submit: Call,
+    method: bytes,
 ) -> None:
     """Records whose answer was lost are not sent twice behind the caller's back."""
     heads: list[bytes] = []
@@ -373,9 +384,9 @@ async def test_submission_is_never_repeated_by_itself(
             session, ACCOUNT_ID, API_KEY, base_url=url, token=fresh_token()
         )
         with pytest.raises(FlatpeakConnectionError):
-            await client.submit_intervals(intervals(1))
+            await submit(client)
 
-    assert [head.split(b" ")[0] for head in heads] == [b"PUT"]
+    assert [head.split(b" ")[0] for head in heads] == [method]
 
 
 def fresh_token() -> Token:

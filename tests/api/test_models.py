@@ -15,6 +15,7 @@ import pytest
 
 from custom_components.flatpeak.api import (
     Batch,
+    ChargingPlan,
     ConnectionStatus,
     CostReport,
     CostRow,
@@ -28,6 +29,9 @@ from custom_components.flatpeak.api import (
     PostalAddress,
     PriceReport,
     PriceSlot,
+    Reading,
+    RecordCost,
+    Schedule,
     Tariff,
     TariffDirection,
     TariffLeg,
@@ -131,6 +135,65 @@ PRICES = {
         },
     ],
 }
+RECORD_COST = {
+    "id": "mre_1",
+    "object": "meter_record",
+    "energy_flow_direction": "INBOUND",
+    "tariff_direction": "IMPORT",
+    "currency_code": "GBP",
+    "energy_units": "KWH",
+    "request": {"non_persistent": True},
+    "data": {
+        "start_time": "2025-03-01T00:00:00Z",
+        "end_time": "2025-03-01T01:30:00Z",
+        "energy": {"value": 1.5},
+        "cost": {"value": 0.375, "confidence": 0.9},
+    },
+}
+SCHEDULE: dict[str, Any] = {
+    "id": "std_1",
+    "object": "schedule_duration",
+    "location_id": "loc_1",
+    "currency_code": "EUR",
+    "data": [
+        {
+            "start_time": "2025-03-30T02:00:00Z",
+            "end_time": "2025-03-30T03:30:00Z",
+            "price": {"value": 0.21, "confidence": 0.9},
+        },
+        {
+            "start_time": "2025-03-29T02:00:00+01:00",
+            "end_time": "2025-03-29T02:30:00+01:00",
+            "price": {"value": 0.2},
+        },
+    ],
+}
+PLAN: dict[str, Any] = {
+    "id": "sae_1",
+    "object": "schedule_amount",
+    "location_id": "loc_1",
+    "currency_code": "EUR",
+    "cost": {"value": 2.5, "confidence": 0.8},
+    "savings": {"value": 0.5, "percentage": 16.7},
+    "data": [
+        {
+            "device_id": "dev_1",
+            "schedule": [
+                {
+                    "start_time": "2025-03-30T02:00:00Z",
+                    "end_time": "2025-03-30T03:00:00Z",
+                    "power": {"units": "KW", "value": 11},
+                },
+                {
+                    "start_time": "2025-03-29T01:00:00Z",
+                    "end_time": "2025-03-29T02:00:00Z",
+                    "power": {"units": "W", "value": 3700},
+                },
+            ],
+        },
+        {"device_id": "dev_2"},
+    ],
+}
 TARIFF = {
     "id": "trf_1",
     "object": "tariff",
@@ -152,6 +215,9 @@ READERS: dict[str, tuple[Read, dict[str, Any]]] = {
     "batch": (Batch.from_dict, BATCH),
     "costs": (CostReport.from_dict, COSTS),
     "prices": (PriceReport.from_dict, PRICES),
+    "record": (RecordCost.from_dict, RECORD_COST),
+    "schedule": (Schedule.from_dict, SCHEDULE),
+    "plan": (partial(ChargingPlan.from_dict, device_id="dev_1"), PLAN),
     "tariff": (Tariff.from_dict, TARIFF),
 }
 # The fields that the contract requires and that we use.
@@ -189,6 +255,29 @@ REQUIRED = [
     ("prices", "data.0.valid_to"),
     ("prices", "data.0.price"),
     ("prices", "data.0.price.value"),
+    ("record", "tariff_direction"),
+    ("record", "currency_code"),
+    ("record", "energy_units"),
+    ("record", "data"),
+    ("record", "data.cost"),
+    ("schedule", "location_id"),
+    ("schedule", "currency_code"),
+    ("schedule", "data"),
+    ("schedule", "data.0.start_time"),
+    ("schedule", "data.0.end_time"),
+    ("schedule", "data.0.price"),
+    ("schedule", "data.0.price.value"),
+    ("plan", "location_id"),
+    ("plan", "currency_code"),
+    ("plan", "cost"),
+    ("plan", "cost.value"),
+    ("plan", "data"),
+    ("plan", "data.0.schedule"),
+    ("plan", "data.0.schedule.0.start_time"),
+    ("plan", "data.0.schedule.0.end_time"),
+    ("plan", "data.0.schedule.0.power"),
+    ("plan", "data.0.schedule.0.power.units"),
+    ("plan", "data.0.schedule.0.power.value"),
     ("tariff", "id"),
     ("tariff", "location_id"),
 ]
@@ -555,16 +644,77 @@ def test_price_report() -> None:
     )
 
 
+def test_record_cost() -> None:
+    """A record is priced in one row, whatever the unit of its energy."""
+    assert RecordCost.from_dict(RECORD_COST) == RecordCost(
+        tariff_direction=TariffDirection.IMPORT,
+        currency="GBP",
+        row=CostRow(
+            start=datetime(2025, 3, 1, tzinfo=UTC),
+            end=datetime(2025, 3, 1, 1, 30, tzinfo=UTC),
+            energy_wh=1500,
+            cost=0.375,
+            confidence=0.9,
+        ),
+    )
+
+
+def test_reading() -> None:
+    """A reading has its instant in seconds since 1970."""
+    reading = Reading(
+        time=datetime(2025, 3, 1, 1, tzinfo=ZoneInfo("Europe/Berlin")),
+        register_wh=1234.5,
+        record_reference_id="dev_1-0",
+    )
+
+    assert reading.as_dict() == {
+        "time": 1740787200,
+        "value": 1234.5,
+        "record_reference_id": "dev_1-0",
+    }
+
+
+def test_reading_without_time_zone() -> None:
+    """A reading at an unknown instant is not sent."""
+    reading = Reading(
+        time=NOW.replace(tzinfo=None), register_wh=1, record_reference_id="dev_1-0"
+    )
+
+    with pytest.raises(TypeError, match="offset-naive"):
+        reading.as_dict()
+
+
+@pytest.mark.parametrize(
+    "savings", [{}, {"savings": None}, {"savings": {"value": None}}]
+)
+def test_plan_without_saving(savings: dict[str, object]) -> None:
+    """A plan is one without a saving, too."""
+    bare = {name: value for name, value in PLAN.items() if name != "savings"}
+
+    plan = ChargingPlan.from_dict(bare | savings, "dev_1")
+
+    assert (plan.saving, plan.saving_percentage) == (None, None)
+
+
+def test_plan_in_an_unknown_unit() -> None:
+    """A power in a unit that is new to us is not guessed."""
+    with pytest.raises(FlatpeakResponseError, match="units"):
+        ChargingPlan.from_dict(
+            changed(PLAN, "data.0.schedule.0.power.units", "HP"), "dev_1"
+        )
+
+
 @pytest.mark.parametrize(
     "price",
     [
         {"price": {"value": 0.2, "confidence": 0.5}},
         {"tariff": {"rate_avg": 0.2, "confidence": 0.5}},
         {"tariff": {"rate": 0.2, "confidence": 0.5}},
+        {"price": {"average": 0.2, "confidence": 0.5}},
     ],
 )
 def test_spellings_of_a_price(price: dict[str, object]) -> None:
-    """Flatpeak has named the price in three ways."""
+    """Flatpeak has named the price in four ways."""
     slot = PriceSlot.from_dict(
         {
             "valid_from": "2025-03-01T00:00:00Z",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 import math
@@ -31,9 +32,11 @@ from custom_components.flatpeak.api import (
     Interval,
     Location,
     PostalAddress,
+    Reading,
+    Segment,
     TariffDirection,
 )
-from tests.simulator import Direction, Fault, Flat, Simulator
+from tests.simulator import Direction, Fault, Flat, Simulator, TwoRate
 
 ADDRESS = PostalAddress(
     address_line1="1 Unter den Linden", city="Berlin", country_code="DE"
@@ -343,3 +346,122 @@ async def test_refused_login(
 
     with pytest.raises(kind):
         await client.list_locations()
+
+
+SESSION = "00000000-charge-1"
+
+
+async def test_session_becomes_cost(
+    client: FlatpeakClient, simulator: Simulator, home: Location, meter: Device
+) -> None:
+    """A session is told apart from the energy around it."""
+    flat = Flat(price=PRICE)
+    simulator.account().connect(home.location_id, Direction.IMPORT, flat)
+    before, *session = hours(home, meter, 3)
+    with pytest.raises(FlatpeakNotFoundError):
+        await client.get_session_costs(SESSION, TariffDirection.IMPORT)
+    await client.submit_intervals(
+        [before, *(replace(hour, session_reference_id=SESSION) for hour in session)]
+    )
+
+    report = await client.get_session_costs(SESSION, TariffDirection.IMPORT)
+
+    assert report.object_id == meter.device_id
+    truth = simulator.session(SESSION)
+    assert [(row.start, row.end, row.energy_wh) for row in report.rows] == [
+        (record.start, record.end, record.energy) for record in truth
+    ]
+    assert [row.cost for row in report.rows] == [
+        float(record.reported_cost) for record in truth
+    ]
+
+
+async def test_estimate_leaves_nothing_behind(
+    client: FlatpeakClient, simulator: Simulator, home: Location, meter: Device
+) -> None:
+    """What would cost something is not stored; what does is."""
+    flat = Flat(price=PRICE)
+    simulator.account().connect(home.location_id, Direction.IMPORT, flat)
+    (record,) = hours(home, meter, 1)
+
+    estimate = await client.estimate_cost(
+        home.location_id,
+        record.start,
+        record.end,
+        record.energy_wh,
+        EnergyFlowDirection.INBOUND,
+        TariffDirection.IMPORT,
+    )
+    assert simulator.account().meters.counts["accepted"] == 0
+    submitted = await client.submit_instant(record)
+
+    assert estimate == submitted
+    assert math.isclose(estimate.row.cost, 100.25 / 1000 * 0.31, abs_tol=0.000_005)
+    (kept,) = simulator.truth(meter.device_id).records()
+    assert kept.energy == record.energy_wh
+
+
+async def test_readings_become_energy(
+    client: FlatpeakClient, simulator: Simulator, home: Location, meter: Device
+) -> None:
+    """A register counts what lies between its readings."""
+    start = DAY.astimezone(UTC)
+    readings = [
+        Reading(
+            time=start + timedelta(hours=hour),
+            register_wh=register,
+            record_reference_id=f"reading-{hour}",
+        )
+        for hour, register in enumerate((1000.0, 1250.5, 1300.0))
+    ]
+
+    batch = await client.submit_cumulative(
+        home.location_id,
+        meter.device_id,
+        EnergyFlowDirection.INBOUND,
+        TariffDirection.IMPORT,
+        readings,
+    )
+
+    assert (batch.records_accepted, batch.is_processed) == (3, True)
+    records = simulator.truth(meter.device_id).records()
+    assert [record.energy for record in records] == [250.5, 49.5]
+
+
+async def test_schedules(
+    client: FlatpeakClient, simulator: Simulator, home: Location, meter: Device
+) -> None:
+    """The night that is cheap is found in three ways."""
+    night = TwoRate(low=Decimal("0.1"), high=Decimal("0.3"))
+    simulator.account().connect(home.location_id, Direction.IMPORT, night)
+    window = (home.location_id, NOW, NOW + timedelta(days=1))
+
+    by_duration = await client.find_windows_by_duration(
+        *window,
+        TariffDirection.IMPORT,
+        segment=Segment.LOW,
+        duration=timedelta(minutes=45),
+    )
+    by_limit = await client.find_windows_by_limit(
+        *window, TariffDirection.IMPORT, segment=Segment.LOW, relative=0.5
+    )
+    plan = await client.plan_amount(
+        home.location_id,
+        meter.device_id,
+        *window[1:],
+        TariffDirection.IMPORT,
+        energy_wh=1500,
+        max_power_w=2000,
+    )
+
+    # It is 01:00 in Berlin, where the night goes from 00:30 to 07:30.
+    (slot,) = by_duration.slots
+    assert (slot.end - slot.start, slot.price) == (timedelta(minutes=45), 0.1)
+    assert [slot.start for slot in by_limit.slots] == [
+        NOW,
+        NOW + timedelta(hours=23, minutes=30),
+    ]
+    (run,) = plan.slots
+    assert (run.start, run.end) == (NOW, NOW + timedelta(minutes=45))
+    assert run.power_w == 2000
+    assert (plan.cost, plan.saving) == (0.15, 0)

@@ -13,7 +13,7 @@ from .errors import ApiError
 from .faults import Fault, Process
 from .state import STATE
 from .tariffs import Change, Direction, Dynamic, Flat, Tariff, TwoRate
-from .truth import Cost, Energy, find_truth
+from .truth import Cost, Energy, find_session, find_truth
 
 PREFIX: Final = "/_simulator/"
 
@@ -72,6 +72,7 @@ def control_routes() -> list[web.RouteDef]:
     """Return the routes."""
     return [
         web.get(PREFIX + "truth/{object_id}/{direction}/{kind}", get_truth),
+        web.get(PREFIX + "sessions/{session_id}/{direction}", get_session),
         web.get(PREFIX + "settings", get_settings),
         web.patch(PREFIX + "settings", change_settings),
         web.patch(PREFIX + "accounts/{account_id}", change_account),
@@ -105,6 +106,16 @@ async def get_truth(request: web.Request) -> web.Response:
         case "days":
             return _json([_cost(day) for day in truth.days(**_window(request))])
     raise web.HTTPNotFound
+
+
+async def get_session(request: web.Request) -> web.Response:
+    """Tell the truth of a session: what each of its records holds and cost."""
+    session = find_session(
+        request.app[STATE],
+        request.match_info["session_id"],
+        Direction(request.match_info["direction"]),
+    )
+    return _json([_cost(record) for record in session])
 
 
 async def get_settings(request: web.Request) -> web.Response:

@@ -10,7 +10,7 @@ from .clock import HOUR, Span, local_days, to_instant
 from .errors import refused
 from .objects import Location
 from .places import Place
-from .registers import Reading, Register
+from .registers import Note, Reading, Register
 from .reports import Aggregation, Row, merge, periods, price
 from .settings import EmptyRows, Settings
 from .tariffs import Direction
@@ -57,6 +57,24 @@ class Ledger:
         starts = range(first, window.end, HOUR)
         spans = [Span(start, start + HOUR) for start in starts]
         return [row for row in self._price(spans) if row.has_readings]
+
+    def session(self, session: str) -> list[tuple[Row, Note]]:
+        """Return the records of a session, each priced, without standing charges."""
+        return [
+            (self.price_alone(reading, note), note)
+            for register in self._registers()
+            for reading, note in register.in_session(session)
+        ]
+
+    def price_alone(self, reading: Reading, note: Note) -> Row:
+        """Price one reading, whether it is kept or not."""
+        register = Register()
+        register.put(*reading, note)
+        slots = self.account.slots(
+            self.location, self.direction, reading.span, self.now
+        )
+        (row,) = price([register], [reading.span], slots)
+        return row
 
     def readings(self) -> list[Reading]:
         """Return the readings in order of their start."""

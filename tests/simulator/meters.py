@@ -3,10 +3,11 @@
 from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from .clock import Span, to_datetime
+from .clock import Instant, Span, to_datetime
 from .registers import Note, Register
 from .settings import Duplicates, Settings
 from .tariffs import Direction
@@ -59,6 +60,11 @@ class Batch:
         """Tell whether nothing of it is processed."""
         return self.held is None or now - self.created < self.held
 
+    def accept_without_energy(self) -> None:
+        """Count a record that leaves nothing to process."""
+        self.accepted += 1
+        self.processed += 1
+
     def due(self, now: datetime, delay: float | None) -> int:
         """Return how many records are processed by now: they are worked through evenly."""
         if delay is None or self.is_held(now):
@@ -76,6 +82,8 @@ class Meters:
         """Begin with no record."""
         self.batches: dict[str, Batch] = {}
         self.homes: dict[str, str] = {}
+        self.dials: defaultdict[Meter, dict[Instant, Decimal]] = defaultdict(dict)
+        """What registers have shown in Wh, in order of time."""
         self.counts: Counter[str] = Counter()
         self._registers: defaultdict[Meter, Register] = defaultdict(Register)
         self._waiting: defaultdict[Meter, Register] = defaultdict(Register)
@@ -85,6 +93,15 @@ class Meters:
         """Return the registers of a device or location in one direction."""
         meters = (Meter(object_id, direction, flow) for flow in Flow)
         return [self._registers[meter] for meter in meters if meter in self._registers]
+
+    def session_owner(self, session: str, direction: Direction) -> str | None:
+        """Return the device or location that a session with records belongs to."""
+        owners = (
+            meter.object_id
+            for meter, register in self._registers.items()
+            if meter.direction is direction and register.in_session(session)
+        )
+        return next(owners, None)
 
     def residents(self, location_id: str) -> list[str]:
         """Return the devices whose latest record names a location."""

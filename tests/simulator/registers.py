@@ -20,6 +20,8 @@ class Note(NamedTuple):
 
     session: str | None
     confidence: float
+    reference: str | None = None
+    """The record's own reference, which only the report of a session repeats."""
 
 
 PLAIN = Note(None, 1.0)
@@ -80,6 +82,14 @@ class Register:
     def note(self, span: Span) -> Note:
         """Return what else was said of this span."""
         return self._notes.get(span, PLAIN)
+
+    def in_session(self, session: str) -> list[tuple[Reading, Note]]:
+        """Return the readings of a session with their notes, in order of their start."""
+        return [
+            (Reading(span, energy), note)
+            for span, note in sorted(self._notes.items())
+            if note.session == session and (energy := self.get(span)) is not None
+        ]
 
     def put(self, span: Span, energy: float, note: Note = PLAIN) -> None:
         """Keep the energy of a span in place of what was there."""

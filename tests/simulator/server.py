@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 import orjson
 
-from . import connect, connections, costs, directory, events, submissions
+from . import connect, connections, costs, directory, events, schedules, submissions
 from .accounts import VERSION
 from .call import Answer, Call, Handler
 from .control import PREFIX, control_routes, explain_mistakes
@@ -24,7 +24,7 @@ from .validation import INVALID_REQUEST, Operation
 
 LARGEST_BODY: Final = 64 * 1024 * 1024
 UNKNOWN_ROUTE: Final = "(unknown)"
-REPORTS: Final = ("/costs/", "/prices/")
+REPORTS: Final = ("/costs/", "/prices/", "/schedules/")
 WINDOW: Final = re.compile(rb'"(start|end)_time":\s*"[^"]*"')
 
 HANDLERS: Final[Mapping[str, Handler]] = {
@@ -47,8 +47,14 @@ HANDLERS: Final[Mapping[str, Handler]] = {
     "getLocationStatus": connections.get_location_status,
     "submitInterval": submissions.submit_interval,
     "getBatch": submissions.get_batch,
+    "submitCumulative": submissions.submit_cumulative,
     "costInterval": costs.cost_interval,
+    "costSession": costs.cost_session,
+    "costInstant": costs.cost_instant,
     "getPrices": connections.get_prices,
+    "scheduleDuration": schedules.schedule_duration,
+    "scheduleLimit": schedules.schedule_limit,
+    "scheduleAmount": schedules.schedule_amount,
     "createTariff": connections.create_tariff,
     "createConnectToken": connect.create_connect_token,
     "getConnectToken": connect.get_connect_token,

@@ -11,7 +11,7 @@ from .server import make_app
 from .settings import Settings
 from .state import State
 from .tariffs import Direction
-from .truth import Truth, find_truth
+from .truth import Cost, Truth, find_session, find_truth
 
 LOOPBACK: Final = "127.0.0.1"
 ACCOUNT_ID: Final = "acc_simulator"
@@ -87,6 +87,12 @@ class Simulator:
     def truth(self, object_id: str, direction: Direction = Direction.IMPORT) -> Truth:
         """Return what a device or location has used and what that cost, as of now."""
         return find_truth(self._state, object_id, direction)
+
+    def session(
+        self, session_id: str, direction: Direction = Direction.IMPORT
+    ) -> list[Cost]:
+        """Return what each record of a session holds and cost, as of now."""
+        return find_session(self._state, session_id, direction)
 
     def expire_tokens(self) -> None:
         """Let every token handed out so far die."""

@@ -1,10 +1,12 @@
-"""PUT /meters/interval and GET /meters/batch."""
+"""PUT /meters/interval, PUT /meters/cumulative/epoch and GET /meters/batch."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from .call import Answer, Call
-from .clock import HOUR, Span, to_instant, to_text
+from .clock import HOUR, SECOND, Instant, Span, to_instant, to_text
 from .errors import ApiError, not_found, refused
 from .meters import Batch, Flow, Meter, Record, RecordError
 from .registers import Note
@@ -21,7 +23,25 @@ POWER_UNITS: Final = frozenset({"W", "KW"})
 
 def submit_interval(call: Call) -> Answer:
     """Take the records that are sound and name the others."""
-    records = _records(call)
+    return _submit(call, _records(call), _take)
+
+
+def submit_cumulative(call: Call) -> Answer:
+    """Take readings of a register: what it counts from one to the next is energy."""
+    return _submit(call, call.body["data"], _take_reading)
+
+
+def get_batch(call: Call) -> Answer:
+    """Tell how far a submission is processed."""
+    if batch := call.account.meters.batches.get(call.query["batch_id"]):
+        return Answer(200, _batch(call, batch))
+    raise not_found()
+
+
+def _submit(
+    call: Call, records: list[Any], take: Callable[[Call, Batch, Any], None]
+) -> Answer:
+    """Take the records that are sound and name the others."""
     batch = Batch(
         id=call.new_id("bat"),
         created=call.now,
@@ -31,18 +51,11 @@ def submit_interval(call: Call) -> Answer:
     for number, raw in enumerate(records):
         try:
             _refuse(call, number)
-            _take(call, batch, raw)
+            take(call, batch, raw)
         except (RecordError, ApiError) as error:
             batch.failures.append(_failure(number, raw, error))
     call.account.meters.keep(batch)
     return Answer(200, _batch(call, batch))
-
-
-def get_batch(call: Call) -> Answer:
-    """Tell how far a submission is processed."""
-    if batch := call.account.meters.batches.get(call.query["batch_id"]):
-        return Answer(200, _batch(call, batch))
-    raise not_found()
 
 
 def _records(call: Call) -> list[Any]:
@@ -69,28 +82,80 @@ def _take(call: Call, batch: Batch, raw: Any) -> None:
     schema = call.state.contract.interval_record
     if not schema.is_valid(raw):
         raise RecordError(first_error(schema, raw))
-    record = _read(call, raw)
+    take_record(call, batch, read_record(call, raw), raw["location_id"])
+
+
+def take_record(call: Call, batch: Batch, record: Record, location_id: str) -> None:
+    """Take a sound record; it says where its device is from now on."""
     call.account.meters.accept(batch, record, call.settings, call.state.violations)
-    call.account.meters.homes[record.meter.object_id] = raw["location_id"]
+    call.account.meters.homes[record.meter.object_id] = location_id
 
 
-def _read(call: Call, raw: dict[str, Any]) -> Record:
+def read_record(call: Call, raw: dict[str, Any]) -> Record:
     """Return a record that fits the schema; refuse what only the service can know."""
+    meter, span = _meter(call, raw), _span(call, raw)
+    return Record(
+        meter=meter,
+        span=span,
+        energy=_energy(call, raw, span),
+        note=_note(raw, raw.get("record_reference_id"), raw.get("confidence", 1.0)),
+    )
+
+
+def _take_reading(call: Call, batch: Batch, raw: dict[str, Any]) -> None:
+    """Take one reading of a register.
+
+    What was counted before the first one is not known, nor what a register has counted
+    that shows less than before: it began anew.
+    """
+    meter, at = _meter(call, call.body), raw["time"] * SECOND
+    value = Decimal(repr(raw["value"])) * SCALES[call.body["units"]]
+    readings = call.account.meters.dials[meter]
+    before = next(reversed(readings), None)
+    _check_reading(call, readings, at, value)
+    if at in readings or before is None or value < readings[before]:
+        batch.accept_without_energy()
+    else:
+        record = Record(
+            meter=meter,
+            span=Span(before, at),
+            energy=_rounded(call, float(value - readings[before])),
+            note=_note(call.body, raw.get("record_reference_id"), 1.0),
+        )
+        take_record(call, batch, record, call.body["location_id"])
+    readings[at] = value
+
+
+def _check_reading(
+    call: Call, readings: dict[Instant, Decimal], at: Instant, value: Decimal
+) -> None:
+    """Refuse a reading that contradicts those before it."""
+    if at in readings:
+        if readings[at] != value:
+            raise RecordError("There is another reading of this time.")
+    elif readings and at < next(reversed(readings)):
+        raise RecordError("There is a later reading already.")
+    elif at > to_instant(call.now + FURTHEST_FUTURE):
+        raise RecordError("time is more than a year ahead.")
+
+
+def _meter(call: Call, raw: dict[str, Any]) -> Meter:
+    """Return whose energy is told, and how; refuse whom the account does not have."""
     if raw["location_id"] not in call.account.locations:
         raise RecordError("location_id is unknown.")
     if "device_id" in raw and raw["device_id"] not in call.account.devices:
         raise RecordError("device_id is unknown.")
-    span = _span(call, raw)
-    return Record(
-        meter=Meter(
-            raw.get("device_id", raw["location_id"]),
-            Direction(raw.get("tariff_direction", Direction.IMPORT)),
-            Flow(raw.get("energy_flow_direction", Flow.INBOUND)),
-        ),
-        span=span,
-        energy=_energy(call, raw, span),
-        note=Note(raw.get("session_reference_id"), raw.get("confidence", 1.0)),
+    return Meter(
+        raw.get("device_id", raw["location_id"]),
+        Direction(raw.get("tariff_direction", Direction.IMPORT)),
+        Flow(raw.get("energy_flow_direction", Flow.INBOUND)),
     )
+
+
+def _note(raw: dict[str, Any], reference: str | None, confidence: float) -> Note:
+    """Return what else is said of a record; its reference counts in a session only."""
+    session = raw.get("session_reference_id")
+    return Note(session, confidence, reference if session else None)
 
 
 def _span(call: Call, raw: dict[str, Any]) -> Span:
@@ -110,6 +175,11 @@ def _energy(call: Call, raw: dict[str, Any], span: Span) -> float:
     energy = float(raw["value"] * SCALES[raw["units"]])
     if raw["units"] in POWER_UNITS:
         energy *= (span.end - span.start) / HOUR
+    return _rounded(call, energy)
+
+
+def _rounded(call: Call, energy: float) -> float:
+    """Return energy as the service keeps it."""
     return float(round(energy)) if call.settings.whole_watt_hours else energy
 
 

@@ -65,6 +65,10 @@ class Truth:
         whole = Span(days[0].start, days[-1].end)
         return [_cost(row) for row in self._ledger.rows(whole, Aggregation.DAY)]
 
+    def session(self, session: str) -> list[Cost]:
+        """Return the records of a session, in order of their start."""
+        return [_cost(row) for row, _ in self._ledger.session(session)]
+
     def _window(self, start: datetime | None, end: datetime | None) -> Span | None:
         """Return the window asked for; where it is open, it reaches as far as the records."""
         extent = self._ledger.extent()
@@ -84,6 +88,18 @@ def _cost(row: Row) -> Cost:
         cost=row.cost,
         confidence=row.confidence,
     )
+
+
+def find_session(state: State, session: str, direction: Direction) -> list[Cost]:
+    """Return what each record of a session holds and cost, as of now."""
+    now = state.now()
+    state.process(now)
+    for account in state.accounts.values():
+        owner = account.meters.session_owner(session, direction)
+        if owner is not None:
+            truth = find_truth(state, owner, direction)
+            return truth.session(session)
+    return []
 
 
 def find_truth(state: State, object_id: str, direction: Direction) -> Truth:

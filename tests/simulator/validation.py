@@ -22,12 +22,12 @@ class Parameter:
     """One query parameter."""
 
     validator: Draft202012Validator
-    integer: bool
+    kind: str
     required: bool
 
     def read(self, name: str, text: str) -> Any:
         """Return the value in its type; refuse what does not fit."""
-        value = int(text) if self.integer and text.isdecimal() else text
+        value = _typed(text, self.kind)
         _check(self.validator, value, name)
         return value
 
@@ -119,7 +119,7 @@ class Contract:
         """Compile one query parameter."""
         return Parameter(
             validator=self._compile(raw["schema"]),
-            integer=raw["schema"]["type"] == "integer",
+            kind=raw["schema"]["type"],
             required=raw["required"],
         )
 
@@ -146,6 +146,15 @@ def first_error(validator: Draft202012Validator, value: Any) -> str:
     error = next(validator.iter_errors(value))
     place = "/".join(str(step) for step in error.instance_path)
     return f"{place}: {error.message}" if place else error.message
+
+
+def _typed(text: str, kind: str) -> Any:
+    """Return a text of a query in its JSON type, as it is where it has not that form."""
+    if kind == "integer" and text.isdecimal():
+        return int(text)
+    if kind == "boolean" and text in ("true", "false"):
+        return text == "true"
+    return text
 
 
 def _check(validator: Draft202012Validator, value: Any, name: str) -> None:

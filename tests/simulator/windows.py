@@ -1,7 +1,7 @@
 """The window and the direction that reports and price requests ask for."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .call import Call
 from .clock import Span, to_instant
@@ -26,10 +26,13 @@ def parse_time(text: str) -> datetime:
 
 def read_window(call: Call, longest: timedelta) -> Window:
     """Return the window of a body; without a start it begins now."""
-    end = parse_time(call.body["end_time"])
-    start = (
-        parse_time(call.body["start_time"]) if "start_time" in call.body else call.now
-    )
+    return read_times(call.body, call.now, longest)
+
+
+def read_times(raw: dict[str, Any], now: datetime, longest: timedelta) -> Window:
+    """Return the window that an object names; without a start it begins now."""
+    end = parse_time(raw["end_time"])
+    start = parse_time(raw["start_time"]) if "start_time" in raw else now
     if end <= start:
         raise refused("end_time_invalid", "end_time must be after start_time.")
     if end - start > longest:

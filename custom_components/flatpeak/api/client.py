@@ -44,9 +44,11 @@ from .errors import (
 from .models import (
     Aggregation,
     Batch,
+    ChargingPlan,
     ConnectOutcome,
     CostReport,
     Device,
+    EnergyFlowDirection,
     Event,
     Interval,
     Json,
@@ -55,6 +57,10 @@ from .models import (
     Page,
     PostalAddress,
     PriceReport,
+    Reading,
+    RecordCost,
+    Schedule,
+    Segment,
     Tariff,
     TariffDirection,
     Token,
@@ -69,6 +75,7 @@ API_VERSION: Final = "2025-09-14.anode"
 
 MAX_BATCH_RECORDS: Final = 10_000
 MAX_PRICE_WINDOW: Final = timedelta(days=90)
+MAX_SCHEDULE_WINDOW: Final = timedelta(days=3)
 PAGE_SIZE: Final = 100
 
 REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
@@ -244,7 +251,38 @@ class FlatpeakClient:
         request = _Request(
             method="PUT",
             path="/meters/interval",
-            body=await _encode_intervals(intervals),
+            body=await _encode(intervals),
+            timeout=SUBMIT_TIMEOUT,
+        )
+        return await self._request(request, Batch.from_dict)
+
+    async def submit_cumulative(
+        self,
+        location_id: str,
+        device_id: str,
+        energy_flow_direction: EnergyFlowDirection,
+        tariff_direction: TariffDirection,
+        readings: Sequence[Reading],
+    ) -> Batch:
+        """Submit 1 to 10,000 readings of a device's register, in Wh.
+
+        What the register counts from one reading to the next is energy, across
+        submissions too. The readings are sent once, as those of `submit_intervals`.
+        """
+        if not 1 <= len(readings) <= MAX_BATCH_RECORDS:
+            raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
+        meter = {
+            "location_id": location_id,
+            "device_id": device_id,
+            "energy_flow_direction": energy_flow_direction,
+            "tariff_direction": tariff_direction,
+            "units": "WH",
+        }
+        head = f'{json.dumps(meter)[:-1]}, "data": '.encode()
+        request = _Request(
+            method="PUT",
+            path="/meters/cumulative/epoch",
+            body=head + await _encode(readings) + b"}",
             timeout=SUBMIT_TIMEOUT,
         )
         return await self._request(request, Batch.from_dict)
@@ -283,6 +321,60 @@ class FlatpeakClient:
         _check_echo(report.tariff_direction, tariff_direction)
         return report
 
+    async def get_session_costs(
+        self, session_reference_id: str, tariff_direction: TariffDirection
+    ) -> CostReport:
+        """Return what each record of a session cost, as far as they are processed.
+
+        The id is our own. Raises `FlatpeakNotFoundError` where Flatpeak knows nothing
+        of the session, which it may do before a record of it is processed.
+        """
+        request = _Request(
+            method="POST",
+            path="/costs/session/{id}",
+            object_id=session_reference_id,
+            params={"tariff_direction": tariff_direction},
+            timeout=REQUEST_TIMEOUT,
+            private=(session_reference_id,),
+        )
+        report = await self._request(request, CostReport.from_dict)
+        _check_echo(report.tariff_direction, tariff_direction)
+        return report
+
+    async def submit_instant(self, interval: Interval) -> RecordCost:
+        """Submit one record and return what it cost.
+
+        It counts like a record of `submit_intervals`, to which it must not be given as
+        well: nothing says that Flatpeak would count it once (flatpeak-api.md, section
+        8). It is sent once; when the answer is lost, it is for the caller to find out
+        whether it has arrived.
+        """
+        request = _write("POST", "/costs/instant", interval.as_dict())
+        return await self._request(request, RecordCost.from_dict)
+
+    async def estimate_cost(
+        self,
+        location_id: str,
+        start: datetime,
+        end: datetime,
+        energy_wh: float,
+        energy_flow_direction: EnergyFlowDirection,
+        tariff_direction: TariffDirection,
+    ) -> RecordCost:
+        """Return what energy in Wh, spread evenly, would cost; nothing is stored."""
+        body = _window(start, end) | {
+            "location_id": location_id,
+            "energy_flow_direction": energy_flow_direction,
+            "tariff_direction": tariff_direction,
+            "units": "WH",
+            "value": energy_wh,
+        }
+        params = {"non_persistent": "true"}
+        request = _write("POST", "/costs/instant", body, params=params)
+        answer = await self._request(request, RecordCost.from_dict)
+        _check_echo(answer.tariff_direction, tariff_direction)
+        return answer
+
     async def get_prices(
         self,
         location_id: str,
@@ -299,6 +391,104 @@ class FlatpeakClient:
         _check_echo(report.location_id, location_id)
         _check_echo(report.tariff_direction, tariff_direction)
         return report
+
+    async def find_windows_by_duration(
+        self,
+        location_id: str,
+        start: datetime,
+        end: datetime,
+        tariff_direction: TariffDirection,
+        *,
+        segment: Segment,
+        duration: timedelta,
+    ) -> Schedule:
+        """Return the cheapest or dearest times of some length in all.
+
+        They lie within at most 3 days of 24 hours, and need not follow one another.
+        """
+        wish = {"segment": segment, "duration": duration / timedelta(minutes=1)}
+        return await self._find_windows(
+            "/schedules/duration/{id}", location_id, start, end, tariff_direction, wish
+        )
+
+    async def find_windows_by_limit(
+        self,
+        location_id: str,
+        start: datetime,
+        end: datetime,
+        tariff_direction: TariffDirection,
+        *,
+        segment: Segment,
+        absolute: float | None = None,
+        relative: float | None = None,
+    ) -> Schedule:
+        """Return the times at a price and below it, or at it and above.
+
+        They lie within at most 3 days of 24 hours. The price is `absolute`, per kWh, or
+        else `relative`: from 0.01, the lowest of the window, to 1, the highest.
+        """
+        limits = {"absolute": absolute, "relative": relative}
+        wish = {name: value for name, value in limits.items() if value is not None}
+        return await self._find_windows(
+            "/schedules/limit/{id}",
+            location_id,
+            start,
+            end,
+            tariff_direction,
+            {"segment": segment, **wish},
+        )
+
+    async def _find_windows(
+        self,
+        path: str,
+        location_id: str,
+        start: datetime,
+        end: datetime,
+        tariff_direction: TariffDirection,
+        wish: Json,
+    ) -> Schedule:
+        """Return the times of a location that come up to a wish."""
+        body = {
+            **_schedule_window(start, end),
+            "tariff_direction": tariff_direction,
+            **wish,
+        }
+        request = _write("POST", path, body, object_id=location_id)
+        schedule = await self._request(request, Schedule.from_dict)
+        _check_echo(schedule.location_id, location_id)
+        return schedule
+
+    async def plan_amount(
+        self,
+        location_id: str,
+        device_id: str,
+        start: datetime,
+        end: datetime,
+        tariff_direction: TariffDirection,
+        *,
+        energy_wh: float,
+        max_power_w: float,
+    ) -> ChargingPlan:
+        """Return how to move energy at least cost, within at most 3 days of 24 hours."""
+        power = {"units": "W", "value": max_power_w}
+        wish = {
+            **_schedule_window(start, end),
+            "device_id": device_id,
+            "tariff_direction": tariff_direction,
+            "max_power": power,
+            "energy": {"units": "WH", "value": energy_wh},
+        }
+        request = _write(
+            "POST",
+            "/schedules/amount/{id}",
+            {"max_power": power, "data": [wish]},
+            object_id=location_id,
+        )
+        plan = await self._request(
+            request, partial(ChargingPlan.from_dict, device_id=device_id)
+        )
+        _check_echo(plan.location_id, location_id)
+        return plan
 
     async def create_market_tariff(
         self,
@@ -526,7 +716,7 @@ def _write(
         path=path,
         object_id=object_id,
         params=params or {},
-        body=json.dumps(body).encode(),
+        body=json.dumps(body, allow_nan=False).encode(),
         timeout=REQUEST_TIMEOUT,
         private=private,
     )
@@ -553,6 +743,13 @@ def _window(start: datetime, end: datetime) -> dict[str, str]:
     return {"start_time": start.isoformat(), "end_time": end.isoformat()}
 
 
+def _schedule_window(start: datetime, end: datetime) -> dict[str, str]:
+    """Return the borders of a window that Flatpeak makes schedules for."""
+    if end.astimezone(UTC) - start.astimezone(UTC) > MAX_SCHEDULE_WINDOW:
+        raise ValueError("A window of schedules has at most 3 days")
+    return _window(start, end)
+
+
 def _check_echo(answered: str, asked: str) -> None:
     """Make sure that the answer is about what was asked."""
     if answered != asked:
@@ -561,12 +758,12 @@ def _check_echo(answered: str, asked: str) -> None:
         )
 
 
-async def _encode_intervals(intervals: Sequence[Interval]) -> bytes:
+async def _encode(records: Sequence[Interval | Reading]) -> bytes:
     """Return the records as JSON, with a breath for the event loop after every few."""
     parts = []
-    for few in batched(intervals, RECORDS_ENCODED_AT_ONCE):
-        records = [interval.as_dict() for interval in few]
-        parts.append(json.dumps(records, allow_nan=False)[1:-1])
+    for few in batched(records, RECORDS_ENCODED_AT_ONCE):
+        objects = [record.as_dict() for record in few]
+        parts.append(json.dumps(objects, allow_nan=False)[1:-1])
         await asyncio.sleep(0)
     return f"[{','.join(parts)}]".encode()
 

@@ -20,7 +20,14 @@ type Json = Mapping[str, Any]
 COMMODITY_IMPORT: Final = "commodity_import"
 COMMODITY_EXPORT: Final = "commodity_export"
 RENEW_AT_SHARE_OF_LIFE: Final = 0.9
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 WH_PER_UNIT: Final = {"WH": 1.0, "KWH": 1000.0}
+W_PER_UNIT: Final = {"W": 1.0, "KW": 1000.0}
+# How the borders of a slot are called in a schedule and in a price series.
+SCHEDULE_NAMES: Final = ("start_time", "end_time")
+PRICE_SERIES_NAMES: Final = ("valid_from", "valid_to")
+# How the price of a slot has been spelt, and the average of several slots.
+PRICE_NAMES: Final = ("value", "average", "rate_avg", "rate")
 
 
 class EnergyFlowDirection(StrEnum):
@@ -36,6 +43,13 @@ class TariffDirection(StrEnum):
     IMPORT = "IMPORT"
     EXPORT = "EXPORT"
     LOCAL = "LOCAL"
+
+
+class Segment(StrEnum):
+    """Which end of the prices is looked for."""
+
+    HIGH = "HIGH"
+    LOW = "LOW"
 
 
 class Aggregation(StrEnum):
@@ -325,6 +339,23 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What the register of a meter shows, in Wh, at a whole second."""
+
+    time: datetime
+    register_wh: float
+    record_reference_id: str
+
+    def as_dict(self) -> dict[str, str | float]:
+        """Return the wire form."""
+        return {
+            "time": (self.time - EPOCH) // timedelta(seconds=1),
+            "value": self.register_wh,
+            "record_reference_id": self.record_reference_id,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRecord:
     """A record that Flatpeak refused; numbers count from 0 in the order submitted."""
 
@@ -407,9 +438,7 @@ class CostReport:
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """Read a report in Wh or kWh."""
-        wh_per_unit = WH_PER_UNIT.get(_text(data, "energy_units"))
-        if wh_per_unit is None:
-            raise _unreadable("energy_units")
+        wh_per_unit = _unit(data, "energy_units", WH_PER_UNIT)
         rows = (CostRow.from_dict(row, wh_per_unit) for row in _objects(data, "data"))
         return cls(
             object_id=_text(data, "object_id"),
@@ -417,6 +446,25 @@ class CostReport:
             time_zone=_optional_text(data, "location_timezone"),
             currency=_text(data, "currency_code"),
             rows=tuple(sorted(rows, key=lambda row: row.start)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordCost:
+    """What one record costs."""
+
+    tariff_direction: TariffDirection
+    currency: str
+    row: CostRow
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """Read the answer for a record, which has one row."""
+        wh_per_unit = _unit(data, "energy_units", WH_PER_UNIT)
+        return cls(
+            tariff_direction=_tariff_direction(data),
+            currency=_text(data, "currency_code"),
+            row=CostRow.from_dict(_mapping(data, "data"), wh_per_unit),
         )
 
 
@@ -432,12 +480,11 @@ class PriceSlot:
     @classmethod
     def from_dict(cls, data: Json) -> Self:
         """Read a slot, in any spelling of the price (flatpeak-api.md, section 9)."""
-        start, end = _period(data, "valid_from", "valid_to")
-        if "price" in data:
-            price, name = _mapping(data, "price"), "value"
-        else:
-            price = _mapping(data, "tariff")
-            name = "rate_avg" if "rate_avg" in price else "rate"
+        is_scheduled = "start_time" in data
+        names = SCHEDULE_NAMES if is_scheduled else PRICE_SERIES_NAMES
+        start, end = _period(data, *names)
+        price = _mapping(data, "price" if "price" in data else "tariff")
+        name = next((each for each in PRICE_NAMES if each in price), PRICE_NAMES[0])
         return cls(
             start=start,
             end=end,
@@ -467,6 +514,78 @@ class PriceReport:
             ),
             time_zone=_optional_text(data, "location_timezone"),
             currency=_text(data, "currency_code"),
+            slots=tuple(sorted(slots, key=lambda slot: slot.start)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """Times of a location that were looked for, in their order."""
+
+    location_id: str
+    currency: str
+    slots: tuple[PriceSlot, ...]
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """Read a schedule."""
+        slots = (PriceSlot.from_dict(slot) for slot in _objects(data, "data"))
+        return cls(
+            location_id=_text(data, "location_id"),
+            currency=_text(data, "currency_code"),
+            slots=tuple(sorted(slots, key=lambda slot: slot.start)),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PowerSlot:
+    """A period with its power in W."""
+
+    start: datetime
+    end: datetime
+    power_w: float
+
+    @classmethod
+    def from_dict(cls, data: Json) -> Self:
+        """Read a slot in W or kW."""
+        start, end = _period(data, "start_time", "end_time")
+        power = _mapping(data, "power")
+        return cls(
+            start=start,
+            end=end,
+            power_w=_number(power, "value") * _unit(power, "units", W_PER_UNIT),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargingPlan:
+    """When a device moves its energy, what that costs, and what it saves."""
+
+    location_id: str
+    currency: str
+    cost: float
+    confidence: float
+    saving: float | None
+    saving_percentage: float | None
+    slots: tuple[PowerSlot, ...]
+
+    @classmethod
+    def from_dict(cls, data: Json, device_id: str) -> Self:
+        """Read the plan of one device; Flatpeak may not tell what it saves."""
+        cost, savings = _mapping(data, "cost"), _optional_mapping(data, "savings")
+        slots = (
+            PowerSlot.from_dict(slot)
+            for device in _objects(data, "data")
+            if device.get("device_id") == device_id
+            for slot in _objects(device, "schedule")
+        )
+        return cls(
+            location_id=_text(data, "location_id"),
+            currency=_text(data, "currency_code"),
+            cost=_number(cost, "value"),
+            confidence=_confidence(cost),
+            saving=_optional_number(savings, "value"),
+            saving_percentage=_optional_number(savings, "percentage"),
             slots=tuple(sorted(slots, key=lambda slot: slot.start)),
         )
 
@@ -520,6 +639,18 @@ def _number(data: Json, name: str) -> float:
     except OverflowError:
         pass
     raise _unreadable(name)
+
+
+def _optional_number(data: Json, name: str) -> float | None:
+    """Read a finite number where there is one."""
+    return None if data.get(name) is None else _number(data, name)
+
+
+def _unit(data: Json, name: str, known: Mapping[str, float]) -> float:
+    """Read a unit that we know, and return how much of ours it holds."""
+    if (size := known.get(_text(data, name))) is None:
+        raise _unreadable(name)
+    return size
 
 
 def _confidence(data: Json) -> float:
