@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 
-from custom_components.flatpeak import report, statistics
+from custom_components.flatpeak import follow, statistics
 from custom_components.flatpeak.api import FlatpeakClient, TariffDirection
 from homeassistant.components.recorder.models import StatisticData
 
@@ -83,7 +83,7 @@ def writes() -> Generator[list[int]]:
         written.append(await statistics.async_write_costs(*args))
         return written[-1]
 
-    with patch.object(report, "async_write_costs", note):
+    with patch.object(follow, "async_write_costs", note):
         yield written
 
 

@@ -168,7 +168,7 @@ def virtual_time() -> Iterator[VirtualTime]:
             stack.enter_context(patch(f"{module}.asyncio", wraps=asyncio, sleep=sleep))
         # What the energy costs is written elsewhere: here it would take most of the time.
         stack.enter_context(
-            patch("custom_components.flatpeak.report.async_write_costs", return_value=0)
+            patch("custom_components.flatpeak.follow.async_write_costs", return_value=0)
         )
         yield time
 

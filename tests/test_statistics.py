@@ -5,9 +5,11 @@ from collections.abc import Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import fsum, isclose
+from random import Random
 import re
 import threading
 from typing import Any, Final, override
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -18,9 +20,9 @@ from custom_components.flatpeak.statistics import (
     CostStatistic,
     async_clear_costs,
     async_create_costs,
-    async_currency,
     async_energy_statistics,
     async_first_start,
+    async_other_currencies,
     async_read_energy,
     async_read_short,
     async_short_start,
@@ -289,7 +291,7 @@ async def test_create_costs(home: Home) -> None:
 
 async def test_create_costs_leaves_what_is_there(home: Home) -> None:
     """A cost statistic that exists keeps its hours and its description."""
-    await async_write_costs(home.hass, COST, costs(0, 1.0))
+    await async_write_costs(home.hass, {COST: costs(0, 1.0)})
     renamed = CostStatistic(
         statistic_id=COST.statistic_id, name="Other", currency="GBP"
     )
@@ -306,65 +308,67 @@ async def test_create_costs_leaves_what_is_there(home: Home) -> None:
 
 async def test_first_costs(home: Home) -> None:
     """The sum of a statistic begins at zero."""
-    assert await async_write_costs(home.hass, COST, costs(3, 0.5, -0.25, 1.0)) == 3
+    assert await async_write_costs(home.hass, {COST: costs(3, 0.5, -0.25, 1.0)}) == 3
 
     assert await stored(home) == {3: (0.5, 0.5), 4: (-0.25, 0.25), 5: (1.0, 1.25)}
 
 
-async def test_a_statistic_has_a_currency_once_it_has_hours(home: Home) -> None:
+async def test_another_currency_counts_once_there_are_hours(home: Home) -> None:
     """What is known without any hour may still become another currency."""
-    assert await async_currency(home.hass, COST.statistic_id) is None
+    other = replace(COST, currency="BGN")
+    assert await async_other_currencies(home.hass, [other]) == {}
     await async_create_costs(home.hass, [COST])
-    assert await async_currency(home.hass, COST.statistic_id) is None
+    assert await async_other_currencies(home.hass, [other]) == {}
 
-    await async_write_costs(home.hass, COST, costs(0, 0.5))
+    await async_write_costs(home.hass, {COST: costs(0, 0.5)})
 
-    assert await async_currency(home.hass, COST.statistic_id) == "EUR"
+    assert await async_other_currencies(home.hass, [other]) == {other: "EUR"}
+    assert await async_other_currencies(home.hass, [COST]) == {}
 
 
 async def test_costs_begin_anew_in_another_currency(home: Home) -> None:
     """Nothing of the old currency is left, in hours or in sums."""
     other = replace(COST, currency="BGN")
-    await async_write_costs(home.hass, COST, costs(0, 0.5, 0.25))
+    await async_write_costs(home.hass, {COST: costs(0, 0.5, 0.25)})
 
     await async_clear_costs(home.hass, [other])
 
     assert await stored(home) == {}
     found = await async_list_statistic_ids(home.hass, {COST.statistic_id})
     assert [each["statistics_unit_of_measurement"] for each in found] == ["BGN"]
-    await async_write_costs(home.hass, other, costs(1, 2.0))
+    await async_write_costs(home.hass, {other: costs(1, 2.0)})
     assert await stored(home) == {1: (2.0, 2.0)}
-    assert await async_currency(home.hass, COST.statistic_id) == "BGN"
+    assert await async_other_currencies(home.hass, [other]) == {}
 
 
 async def test_costs_without_change_are_not_written(home: Home, writes: Writes) -> None:
     """Nothing reaches the database when nothing differs."""
     values = costs(0, *(number / 7 for number in range(48)))
-    await async_write_costs(home.hass, COST, values)
+    await async_write_costs(home.hass, {COST: values})
     assert writes.rows == 48
 
-    assert await async_write_costs(home.hass, COST, values) == 0
-    assert await async_write_costs(home.hass, COST, costs(5, 5 / 7 + 1e-12)) == 0
-    assert await async_write_costs(home.hass, COST, {}) == 0
+    assert await async_write_costs(home.hass, {COST: values}) == 0
+    assert await async_write_costs(home.hass, {COST: costs(5, 5 / 7 + 1e-12)}) == 0
+    assert await async_write_costs(home.hass, {COST: {}}) == 0
 
     assert writes.rows == 48
 
 
 async def test_small_change_is_written(home: Home) -> None:
     """The smallest difference that Flatpeak reports is one."""
-    await async_write_costs(home.hass, COST, costs(0, 0.00001))
+    await async_write_costs(home.hass, {COST: costs(0, 0.00001)})
 
-    assert await async_write_costs(home.hass, COST, costs(0, 0.00002)) == 1
+    assert await async_write_costs(home.hass, {COST: costs(0, 0.00002)}) == 1
 
 
 async def test_change_moves_all_later_sums(home: Home, writes: Writes) -> None:
-    """Rows are written from the first hour that differs to the last one stored."""
-    await async_write_costs(home.hass, COST, costs(0, *[1.0] * 10))
+    """An hour that differs is written, and one statement moves the sums after it."""
+    await async_write_costs(home.hass, {COST: costs(0, *[1.0] * 10)})
     assert writes.rows == 10
 
-    assert await async_write_costs(home.hass, COST, costs(2, 1.0, 3.0, 1.0)) == 7
+    assert await async_write_costs(home.hass, {COST: costs(2, 1.0, 3.0, 1.0)}) == 1
 
-    assert writes.rows == 10 + 7
+    assert writes.rows == 10 + 2
     assert await stored(home) == {
         number: (
             3.0 if number == 3 else 1.0,
@@ -374,24 +378,132 @@ async def test_change_moves_all_later_sums(home: Home, writes: Writes) -> None:
     }
 
 
+async def test_cost_that_moves_within_a_day_moves_no_later_sum(
+    home: Home, writes: Writes
+) -> None:
+    """What one hour costs more and another less is theirs alone."""
+    await async_write_costs(home.hass, {COST: costs(0, *[1.0] * 10)})
+    writes.rows = 0
+
+    assert await async_write_costs(home.hass, {COST: costs(3, 1.5, 0.5)}) == 2
+
+    assert writes.rows == 2
+    found = await stored(home)
+    assert [found[number] for number in (2, 3, 4, 5)] == [
+        (1.0, 3.0),
+        (1.5, 4.5),
+        (0.5, 5.0),
+        (1.0, 6.0),
+    ]
+
+
+async def test_changes_far_apart_are_written_apart(home: Home, writes: Writes) -> None:
+    """What lies between them is only moved; hours close together are written in one go."""
+    await async_write_costs(home.hass, {COST: costs(0, *[1.0] * 300)})
+    writes.rows = 0
+    changes = {10: 2.0, 20: 3.0, 150: 0.5, 299: 4.0}
+
+    written = await async_write_costs(
+        home.hass, {COST: {hour(number): cost for number, cost in changes.items()}}
+    )
+
+    assert written == 11 + 1 + 1
+    assert writes.rows == written + 2
+    total = 0.0
+    for number, (cost, stored_sum) in (await stored(home)).items():
+        total += cost
+        assert cost == changes.get(number, 1.0)
+        assert isclose(stored_sum, total, rel_tol=1e-12), number
+
+
+async def test_several_statistics_at_once(home: Home) -> None:
+    """Each has its own hours, and sums of its own."""
+    other = replace(COST, statistic_id="flatpeak:dev_2_cost")
+    await async_write_costs(
+        home.hass, {COST: costs(0, 1.0, 1.0, 1.0), other: costs(5, 2.0, 2.0)}
+    )
+
+    written = await async_write_costs(
+        home.hass, {COST: costs(1, 4.0), other: costs(5, 2.0, 3.0)}
+    )
+
+    assert written == 2
+    assert await stored(home) == {0: (1, 1), 1: (4, 5), 2: (1, 6)}
+    rows = await home.async_rows(other.statistic_id)
+    assert [(row["state"], row["sum"]) for row in rows] == [(2, 2), (3, 5)]
+
+
+@pytest.mark.parametrize("later", [3, 60 * 24])
+async def test_crash_before_later_sums_are_moved(home: Home, later: int) -> None:
+    """Sums are mended by whoever writes the same costs again, and only once."""
+    await async_write_costs(
+        home.hass, {COST: costs(0, 1.0, 1.0, 1.0) | costs(later, 1.0, 1.0)}
+    )
+    settled = {COST: costs(0, 1.0, 5.0, 1.0)}
+    with patch.object(Recorder, "async_adjust_statistics"):
+        await async_write_costs(home.hass, settled)
+    assert (await stored(home))[later] == (1, 4)
+
+    assert await async_write_costs(home.hass, settled) == 1
+    assert await stored(home) == {
+        0: (1, 1),
+        1: (5, 6),
+        2: (1, 7),
+        later: (1, 8),
+        later + 1: (1, 9),
+    }
+    assert await async_write_costs(home.hass, settled) == 0
+
+
+async def test_great_sums_are_not_mended(home: Home) -> None:
+    """The last bits of a great sum are no difference."""
+    values = costs(0, 3e11, *(number / 7 for number in range(50)))
+    await async_write_costs(home.hass, {COST: values})
+    await async_write_costs(home.hass, {COST: costs(0, 3e11 + 0.1)})
+
+    assert await async_write_costs(home.hass, {COST: costs(1, 0.0, 1 / 7)}) == 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_sums_follow_whatever_is_written(home: Home, seed: int) -> None:
+    """However often and wherever costs change, each sum follows from the one before."""
+    random = Random(seed)
+    known: dict[datetime, float] = {}
+    for _ in range(12):
+        changes = {
+            hour(random.randrange(2000)): random.uniform(-1, 3)
+            for _ in range(random.randrange(1, 20))
+        }
+        known |= changes
+        await async_write_costs(home.hass, {COST: changes})
+
+    total = 0.0
+    found = await stored(home)
+    assert len(found) == len(known)
+    for number, (cost, stored_sum) in found.items():
+        total += known[hour(number)]
+        assert cost == known[hour(number)]
+        assert isclose(stored_sum, total, rel_tol=1e-9, abs_tol=1e-9), number
+
+
 async def test_oldest_hour_is_corrected(home: Home) -> None:
     """The hour at the border of what is given is corrected like any other."""
-    await async_write_costs(home.hass, COST, costs(0, 1.0, 1.0, 1.0, 1.0))
+    await async_write_costs(home.hass, {COST: costs(0, 1.0, 1.0, 1.0, 1.0)})
 
-    await async_write_costs(home.hass, COST, costs(2, 5.0, 1.0))
+    await async_write_costs(home.hass, {COST: costs(2, 5.0, 1.0)})
     assert await stored(home) == {0: (1, 1), 1: (1, 2), 2: (5, 7), 3: (1, 8)}
 
-    await async_write_costs(home.hass, COST, costs(0, 0.0, 1.0, 5.0, 1.0))
+    await async_write_costs(home.hass, {COST: costs(0, 0.0, 1.0, 5.0, 1.0)})
     assert await stored(home) == {0: (0, 0), 1: (1, 1), 2: (5, 6), 3: (1, 7)}
 
 
 @pytest.mark.parametrize("weeks", [1, 3, 60])
 async def test_sum_goes_on_across_a_gap(home: Home, weeks: int) -> None:
     """After weeks without a cost the sum goes on from the last one."""
-    await async_write_costs(home.hass, COST, costs(0, 2.0, 3.0))
+    await async_write_costs(home.hass, {COST: costs(0, 2.0, 3.0)})
     later = weeks * 7 * 24
 
-    await async_write_costs(home.hass, COST, costs(later, 1.0, 1.0))
+    await async_write_costs(home.hass, {COST: costs(later, 1.0, 1.0)})
     assert await stored(home) == {
         0: (2, 2),
         1: (3, 5),
@@ -400,7 +512,7 @@ async def test_sum_goes_on_across_a_gap(home: Home, weeks: int) -> None:
     }
 
     # The first row of what is read now has the gap before it.
-    await async_write_costs(home.hass, COST, costs(later, 4.0, 1.0))
+    await async_write_costs(home.hass, {COST: costs(later, 4.0, 1.0)})
     assert await stored(home) == {
         0: (2, 2),
         1: (3, 5),
@@ -411,10 +523,10 @@ async def test_sum_goes_on_across_a_gap(home: Home, weeks: int) -> None:
 
 async def test_earlier_hours_shift_the_later_ones(home: Home) -> None:
     """History that is priced last moves the sums of all that was priced before."""
-    await async_write_costs(home.hass, COST, costs(100, 1.0, 2.0))
+    await async_write_costs(home.hass, {COST: costs(100, 1.0, 2.0)})
 
-    assert await async_write_costs(home.hass, COST, costs(0, 10.0, 20.0)) == 4
-    assert await async_write_costs(home.hass, COST, costs(50, 5.0)) == 3
+    assert await async_write_costs(home.hass, {COST: costs(0, 10.0, 20.0)}) == 2
+    assert await async_write_costs(home.hass, {COST: costs(50, 5.0)}) == 1
 
     assert await stored(home) == {
         0: (10, 10),
@@ -427,9 +539,9 @@ async def test_earlier_hours_shift_the_later_ones(home: Home) -> None:
 
 async def test_hours_between_that_are_not_given_stay(home: Home) -> None:
     """What is not given is not forgotten, its sum moves with the rest."""
-    await async_write_costs(home.hass, COST, costs(0, 1.0, 2.0, 4.0))
+    await async_write_costs(home.hass, {COST: costs(0, 1.0, 2.0, 4.0)})
 
-    await async_write_costs(home.hass, COST, {hour(0): 8.0, hour(2): 4.0})
+    await async_write_costs(home.hass, {COST: {hour(0): 8.0, hour(2): 4.0}})
 
     assert await stored(home) == {0: (8, 8), 1: (2, 10), 2: (4, 14)}
 
@@ -437,7 +549,7 @@ async def test_hours_between_that_are_not_given_stay(home: Home) -> None:
 async def test_costs_keep_every_digit(home: Home) -> None:
     """Nothing is rounded on the way, and hours add up to their sum."""
     values = [number**0.5 / 1000 for number in range(1, 200)]
-    await async_write_costs(home.hass, COST, costs(0, *values))
+    await async_write_costs(home.hass, {COST: costs(0, *values)})
 
     found = await stored(home)
 

@@ -53,13 +53,14 @@ from .dashboard import async_lacks_cost, async_link, async_unlink
 from .days import DAY, days_later, midnight
 from .events import EventWatch
 from .failure import cycle_failure, update_failure
+from .follow import Pricing, cost_statistic
 from .intervals import HOUR, floor_hour
 from .issues import async_raise_issue, async_withdraw_issue
 from .journal import Journal
 from .meter import Flow, Meter, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
 from .prices import PriceBook
-from .report import Pricing, Reporter, cost_statistic
+from .report import Reporter
 from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices, slot_length

@@ -1,62 +1,32 @@
-"""Ask Flatpeak what the energy cost, and bring the cost statistics in line."""
+"""Ask Flatpeak what the energy cost, and let the cost statistics follow."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Final
 
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from .api import (
-    Aggregation,
-    CostReport,
-    CostRow,
-    FlatpeakClient,
-    FlatpeakTariffError,
-    PriceSlot,
-)
+from .api import Aggregation, CostReport, CostRow, FlatpeakClient, FlatpeakTariffError
 from .const import LOGGER
-from .corrections import submitted_intervals
-from .costs import apportion, lost
 from .days import days_later, midnight, windows, with_offset_of
-from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour
+from .follow import Answer, Follower, Pricing, due_rows
 from .journal import Journal, MeterJournal, Span
 from .meter import Meter
 from .patience import Patience
 from .prices import PriceBook
-from .sources import async_read_meters
-from .statistics import CostStatistic, async_currency, async_write_costs
 
 # Flatpeak is asked for at most 90 days at a time (flatpeak-api.md, section 8).
 # This leaves room for the day before and for a day of 25 hours.
 MAX_DAYS: Final = 88
 
-# What one meter cost in so long a time is written at once. More would make memory
-# grow with the history, less would write the rows after a change many times.
+# Flatpeak is asked for so long a time before anything is written. More would make
+# memory grow with the history.
 PASS_DAYS: Final = 400
 
 
-@dataclass(kw_only=True)
-class Pricing:
-    """What came of asking for the costs of a home's meters, by device id."""
-
-    book: PriceBook
-    """The prices at the end of the time that was priced."""
-    reports: dict[str, list[CostReport]] = field(default_factory=dict)
-    """A meter that Flatpeak cannot price now is left out."""
-    refusals: dict[str, FlatpeakTariffError] = field(default_factory=dict)
-    """Why a meter was left out."""
-    old_currencies: dict[str, str] = field(default_factory=dict)
-    """The currency of stored costs that the reports cannot be added to."""
-    last_hours: dict[str, datetime] = field(default_factory=dict)
-    """The last hour that has a cost."""
-    rows_written: int = 0
-
-
 class Reporter:
-    """Prices the energy of a home's meters, one meter and one request at a time."""
+    """Prices the energy of a home's meters, one request at a time."""
 
     def __init__(
         self,
@@ -70,13 +40,13 @@ class Reporter:
         zone: tzinfo,
     ) -> None:
         """Keep what the reports need."""
-        self._hass = hass
         self._client = client
         self._journal = journal
         self._meters = meters
         self._patience = patience
         self._location_id = location_id
         self._zone = zone
+        self._follower = Follower(hass, journal, zone)
 
     async def async_price(
         self, start: datetime, until: datetime, *, ahead: datetime | None = None
@@ -84,22 +54,33 @@ class Reporter:
         """Price the local days from the one of start to the hour `until`.
 
         A meter with energy from before whose costs are still owed is priced from
-        there on. Each meter's hours are compared and written once, so that a change
-        long ago does not write the later rows several times. The price book at the
-        end reaches to the local midnight `ahead`.
+        there on. Flatpeak is asked for all days; those of which it says what it said
+        before, and whose costs are not owed, are not looked at any more. The price
+        book at the end reaches to the local midnight `ahead`.
         """
         before = self._owed()
         begins = self._begins(start)
         today = midnight(until, self._zone)
-        end = until if ahead is None else ahead
-        pricing = Pricing(book=self._open_book(today, end))
+        pricing = Pricing(
+            book=self._open_book(today, until if ahead is None else ahead)
+        )
         for low, high in windows(min([*begins.values(), today]), until, PASS_DAYS):
-            pricing.book = self._open_book(
-                days_later(low, -1), end if high == until else high
+            answers = await self._async_ask(
+                {
+                    meter: max(begin, low)
+                    for meter, begin in begins.items()
+                    if begin < high
+                },
+                high,
+                pricing,
             )
-            for meter, begin in begins.items():
-                if begin < high:
-                    await self._async_price_meter(meter, max(begin, low), high, pricing)
+            first = min((row.start for row in due_rows(answers)), default=today)
+            pricing.book = self._open_book(
+                days_later(midnight(first, self._zone), -1),
+                high if ahead is None or high < until else ahead,
+            )
+            await self._follower.async_follow(answers, high, pricing)
+            self._settle(answers, high, pricing)
         LOGGER.debug("Wrote the costs of %d hours", pricing.rows_written)
         if self._owed() != before:
             await self._journal.async_save()
@@ -128,61 +109,79 @@ class Reporter:
         """Return a book for the prices of some time."""
         return PriceBook(self._client, self._patience, self._location_id, start, end)
 
-    async def _async_price_meter(
-        self, meter: Meter, begin: datetime, end: datetime, pricing: Pricing
-    ) -> None:
-        """Price a meter from a local midnight on."""
-        journal = self._journal.meters[meter.device_id]
-        reports: list[CostReport] = []
-        # By currency: costs of two currencies must not be added up.
-        costs: dict[str, dict[datetime, float]] = defaultdict(dict)
-        try:
-            for low, high in windows(begin, end, MAX_DAYS):
-                # In zones whose midnight lies inside a UTC hour, that hour also holds
-                # the end of the day before.
-                first = days_later(low, -1)
-                if not any(a < high and first < b for a, b in _accepted(journal)):
-                    continue
-                report = await self._async_report(meter, first, high)
-                reports.append(report)
-                costs[report.currency] |= await self._async_costs(
-                    meter, report, low, high, pricing.book
+    async def _async_ask(
+        self, begins: Mapping[Meter, datetime], end: datetime, pricing: Pricing
+    ) -> list[Answer]:
+        """Return what Flatpeak reports of meters, each from a local midnight on."""
+        answers = []
+        for meter, begin in begins.items():
+            try:
+                reports = await self._async_reports(meter, begin, end)
+            except FlatpeakTariffError as err:
+                LOGGER.debug("Flatpeak cannot price %s now: %s", meter.flow.value, err)
+                pricing.refusals[meter.device_id] = err
+                self._journal.meters[meter.device_id].owe_costs(
+                    dt_util.as_utc(begin), dt_util.as_utc(end)
                 )
-        except FlatpeakTariffError as err:
-            LOGGER.debug("Flatpeak cannot price %s now: %s", meter.flow.value, err)
-            pricing.refusals[meter.device_id] = err
-            journal.owe_costs(dt_util.as_utc(begin), dt_util.as_utc(end))
-            return
-        if reports:
-            pricing.reports.setdefault(meter.device_id, []).extend(reports)
-            currency = reports[-1].currency
-            # Where a local midnight lies inside the last hour, half of it is missing.
-            whole = {
-                hour: cost
-                for hour, cost in costs[currency].items()
-                if hour + HOUR <= end
-            }
-            await self._async_write(meter, currency, whole, pricing)
-        if meter.device_id not in pricing.old_currencies:
-            journal.settle_costs(dt_util.as_utc(begin), dt_util.as_utc(end))
+                continue
+            if reports:
+                pricing.reports.setdefault(meter.device_id, []).extend(reports)
+            answers.append(self._answer(meter, begin, reports))
+        return answers
 
-    async def _async_write(
-        self,
-        meter: Meter,
-        currency: str,
-        costs: Mapping[datetime, float],
-        pricing: Pricing,
-    ) -> None:
-        """Bring the cost statistic of a meter in line, unless it has another currency."""
-        stored = await async_currency(self._hass, meter.cost_statistic_id)
-        if stored is not None and stored != currency:
-            pricing.old_currencies[meter.device_id] = stored
-            return
-        pricing.rows_written += await async_write_costs(
-            self._hass, cost_statistic(meter, currency), costs
+    async def _async_reports(
+        self, meter: Meter, begin: datetime, end: datetime
+    ) -> list[CostReport]:
+        """Return Flatpeak's reports for a meter where it has accepted energy.
+
+        In zones whose midnight lies inside a UTC hour, that hour also holds the end
+        of the day before: each report begins a day early.
+        """
+        accepted = _accepted(self._journal.meters[meter.device_id])
+        return [
+            await self._async_report(meter, days_later(low, -1), high)
+            for low, high in windows(begin, end, MAX_DAYS)
+            if any(a < high and days_later(low, -1) < b for a, b in accepted)
+        ]
+
+    def _answer(
+        self, meter: Meter, begin: datetime, reports: Sequence[CostReport]
+    ) -> Answer:
+        """Return what reports say in the last one's currency, and what is new of it.
+
+        Costs of two currencies must not be added up.
+        """
+        currency = reports[-1].currency if reports else ""
+        rows = dict.fromkeys(
+            row for each in reports if each.currency == currency for row in each.rows
         )
-        if costs:
-            pricing.last_hours[meter.device_id] = max(costs)
+        owed = self._journal.meters[meter.device_id].unpriced
+        return Answer(
+            meter=meter,
+            begin=begin,
+            currency=currency,
+            rows=rows.keys(),
+            due=[
+                row
+                for row in rows
+                if begin < row.end
+                and (
+                    _is_owed(row, owed)
+                    or not self._follower.is_followed(meter, currency, row)
+                )
+            ],
+        )
+
+    def _settle(
+        self, answers: Sequence[Answer], until: datetime, pricing: Pricing
+    ) -> None:
+        """Note that the costs of what was followed are not owed any more."""
+        for answer in answers:
+            device_id = answer.meter.device_id
+            if device_id not in pricing.old_currencies:
+                self._journal.meters[device_id].settle_costs(
+                    dt_util.as_utc(answer.begin), dt_util.as_utc(until)
+                )
 
     async def _async_report(
         self, meter: Meter, start: datetime, end: datetime
@@ -198,63 +197,12 @@ class Reporter:
                 Aggregation.DAY,
             )
 
-    async def _async_costs(
-        self,
-        meter: Meter,
-        report: CostReport,
-        begin: datetime,
-        end: datetime,
-        book: PriceBook,
-    ) -> dict[datetime, float]:
-        """Return the costs of the hours from a local midnight on."""
-        first = days_later(begin, -1)
-        read_from = floor_hour(dt_util.as_utc(first))
-        known = self._journal.of([meter.device_id])
-        energy = await async_read_meters(self._hass, known, read_from, end)
-        slots = await book.async_slots(meter.flow.tariff_direction, first, end)
-        return await self._hass.async_add_executor_job(
-            _hourly_costs,
-            report.rows,
-            energy[meter.device_id],
-            self._journal.meters[meter.device_id],
-            slots,
-            begin,
-            end,
-        )
-
 
 def _accepted(journal: MeterJournal) -> list[tuple[datetime, datetime]]:
     """Return the windows of time in which Flatpeak has accepted energy, oldest first."""
     return [(low, high) for low, high in journal.accepted() if low < high]
 
 
-def _hourly_costs(
-    rows: Iterable[CostRow],
-    energy: Sequence[EnergyRow],
-    journal: MeterJournal,
-    slots: Iterable[PriceSlot],
-    begin: datetime,
-    end: datetime,
-) -> dict[datetime, float]:
-    """Return the costs of the hours from a local midnight on: work for a thread."""
-    read_from = floor_hour(dt_util.as_utc(days_later(begin, -1)))
-    first = floor_hour(dt_util.as_utc(begin))
-    intervals = submitted_intervals(journal, energy, read_from)
-    known = [row for row in rows if not row.energy_wh or _has_energy(row, intervals)]
-    intervals += lost(known, intervals, journal.accepted())
-    costs = apportion(known, intervals, slots, until=end)
-    return {hour: cost for hour, cost in costs.items() if hour >= first}
-
-
-def _has_energy(row: CostRow, intervals: Iterable[EnergyInterval]) -> bool:
-    """Return whether it is still known which hours the energy of a row belongs to."""
-    return any(each.start < row.end and row.start < each.end for each in intervals)
-
-
-def cost_statistic(meter: Meter, currency: str) -> CostStatistic:
-    """Return the statistic for the costs of a meter in a currency."""
-    return CostStatistic(
-        statistic_id=meter.cost_statistic_id,
-        name=meter.cost_statistic_name,
-        currency=currency,
-    )
+def _is_owed(row: CostRow, owed: Span | None) -> bool:
+    """Return whether the costs of a row are still to be asked for, or a part of them."""
+    return owed is not None and row.start < owed.end and owed.start < row.end

@@ -1,7 +1,7 @@
 """Talk to the recorder: read energy, write cost statistics."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isclose
@@ -26,11 +26,20 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import EnergyConverter
 
 from .const import DOMAIN
-from .intervals import EnergyRow, ShortChanges, floor_hour, short_changes
+from .intervals import HOUR, EnergyRow, ShortChanges, floor_hour, short_changes
 
 # Money with up to five decimals is spread over hours as floats. A difference far
 # below the smallest reported decimal is not a change.
 SAME_COST: Final = 1e-9
+# What the last bits of a sum make of the change between two of them.
+SAME_SUM: Final = 1e-12
+
+# So many rows take as long to write as a statement that moves all later sums: what
+# is no further apart is written in one go (docs/performance.md).
+ROWS_BETWEEN: Final = 24
+
+# How far beyond the given hours is looked for the next one that is stored.
+LOOKED_BEYOND: Final = timedelta(days=31)
 
 DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=366)
@@ -227,39 +236,56 @@ async def async_clear_costs(
     await async_written(hass)
 
 
-async def async_currency(hass: HomeAssistant, statistic_id: str) -> str | None:
-    """Return the currency of a cost statistic, None as long as it has no hours."""
+async def async_other_currencies(
+    hass: HomeAssistant, statistics: Collection[CostStatistic]
+) -> dict[CostStatistic, str]:
+    """Return the currency of cost statistics whose hours are in another one."""
     return await get_instance(hass).async_add_executor_job(
-        _currency, hass, statistic_id
+        _other_currencies, hass, statistics
     )
 
 
-def _currency(hass: HomeAssistant, statistic_id: str) -> str | None:
-    """Read the currency of a cost statistic."""
-    if not get_last_statistics(hass, 1, statistic_id, False, {"sum"}):
-        return None
-    _, metadata = get_metadata(hass, statistic_ids={statistic_id})[statistic_id]
-    return metadata["unit_of_measurement"]
+def _other_currencies(
+    hass: HomeAssistant, statistics: Collection[CostStatistic]
+) -> dict[CostStatistic, str]:
+    """Read the currency of cost statistics."""
+    ids = {statistic.statistic_id for statistic in statistics}
+    known = get_metadata(hass, statistic_ids=ids)
+    return {
+        statistic: currency
+        for statistic in statistics
+        if statistic.statistic_id in known
+        and (currency := known[statistic.statistic_id][1]["unit_of_measurement"])
+        and currency != statistic.currency
+        and get_last_statistics(hass, 1, statistic.statistic_id, False, {"sum"})
+    }
 
 
 async def async_write_costs(
-    hass: HomeAssistant, statistic: CostStatistic, costs: Mapping[datetime, float]
+    hass: HomeAssistant, costs: Mapping[CostStatistic, Mapping[datetime, float]]
 ) -> int:
     """Bring stored hours in line with the given ones, return the rows written.
 
-    Rows are written from the first hour that differs to the last one stored, so
-    that all later sums move too; nothing is written when nothing differs. The
-    sum goes on from the row before, however old that is.
+    Hours that differ are written, and those between them where they are few; the sums
+    of all later ones are moved by the database in one statement. Nothing is written
+    when nothing differs. The sum goes on from the row before, however old that is.
+
+    After a crash between writing and moving, a sum does not follow from the one before
+    it. That counts as a difference, and is mended the next time.
     """
-    if not costs:
-        return 0
-    rows = await get_instance(hass).async_add_executor_job(
-        _changed_rows, hass, statistic.statistic_id, costs
-    )
-    if rows:
-        async_add_external_statistics(hass, statistic.metadata, rows)
+    edits = await get_instance(hass).async_add_executor_job(_edits, hass, costs)
+    for edit in edits:
+        async_add_external_statistics(hass, edit.statistic.metadata, edit.rows)
+        if edit.moved:
+            get_instance(hass).async_adjust_statistics(
+                edit.statistic.statistic_id,
+                edit.end,
+                edit.moved,
+                edit.statistic.currency,
+            )
+    if edits:
         await async_written(hass)
-    return len(rows)
+    return sum(len(edit.rows) for edit in edits)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -270,55 +296,136 @@ class _StoredCost:
     sum: float
     change: float
 
+    def is_like(self, cost: float) -> bool:
+        """Return whether the hour has a cost, and its sum follows from the one before."""
+        return isclose(
+            self.cost, cost, rel_tol=SAME_COST, abs_tol=SAME_COST
+        ) and isclose(
+            self.change,
+            cost,
+            rel_tol=SAME_COST,
+            abs_tol=max(SAME_COST, abs(self.sum) * SAME_SUM),
+        )
 
-def _changed_rows(
-    hass: HomeAssistant, statistic_id: str, costs: Mapping[datetime, float]
-) -> list[StatisticData]:
-    """Return the rows to write so that the stored hours are the given ones."""
-    stored = _read_costs(hass, statistic_id, min(costs))
-    changed = [hour for hour, cost in costs.items() if _differs(stored.get(hour), cost)]
-    if not changed:
+
+type _Stored = Mapping[datetime, _StoredCost]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Edit:
+    """Rows to write, and by how much all sums after them move."""
+
+    statistic: CostStatistic
+    rows: list[StatisticData]
+    end: datetime
+    moved: float
+
+
+def _edits(
+    hass: HomeAssistant, costs: Mapping[CostStatistic, Mapping[datetime, float]]
+) -> list[_Edit]:
+    """Return what to write so that the stored hours are the given ones."""
+    given = {statistic: hours for statistic, hours in costs.items() if hours}
+    if not given:
         return []
-    first = min(changed)
-    total = _sum_before(hass, statistic_id, stored, first)
-    return _rows_from(
-        first, total, {hour: row.cost for hour, row in stored.items()} | dict(costs)
-    )
+    return [
+        edit
+        for statistic, stored in _read_costs(hass, given).items()
+        for edit in _edits_of(hass, statistic, stored, given[statistic])
+    ]
+
+
+def _edits_of(
+    hass: HomeAssistant,
+    statistic: CostStatistic,
+    stored: _Stored,
+    costs: Mapping[datetime, float],
+) -> Iterator[_Edit]:
+    """Yield what to write into one statistic, oldest first."""
+    wanted = {hour: row.cost for hour, row in stored.items()} | dict(costs)
+    hours = sorted(wanted)
+    moved = 0.0
+    for first, last in _stretches(
+        number
+        for number, hour in enumerate(hours)
+        if hour not in stored or not stored[hour].is_like(wanted[hour])
+    ):
+        before = (
+            stored[hours[first - 1]].sum
+            if first
+            else _sum_before(hass, statistic.statistic_id, stored)
+        )
+        stretch = hours[first : last + 1]
+        rows = _rows(stretch, before + moved, wanted)
+        old = [stored[hour].sum for hour in stretch if hour in stored]
+        more = rows[-1]["sum"] - (old[-1] if old else before) - moved
+        if last + 1 == len(hours) or abs(more) < SAME_COST:
+            more = 0.0
+        moved += more
+        yield _Edit(statistic=statistic, rows=rows, end=hours[last] + HOUR, moved=more)
+
+
+def _stretches(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last of numbers that are not far apart."""
+    first = last = None
+    for number in numbers:
+        if first is None or last is None:
+            first = number
+        elif number - last > ROWS_BETWEEN:
+            yield first, last
+            first = number
+        last = number
+    if first is not None and last is not None:
+        yield first, last
 
 
 def _read_costs(
-    hass: HomeAssistant, statistic_id: str, start: datetime
-) -> dict[datetime, _StoredCost]:
-    """Return the stored hours of a cost statistic from an instant on."""
+    hass: HomeAssistant, costs: Mapping[CostStatistic, Mapping[datetime, float]]
+) -> dict[CostStatistic, _Stored]:
+    """Return the stored hours from the first given one until some time after the last.
+
+    Where there is nothing so soon after, the next hour may be further away, or none:
+    all hours are returned then.
+    """
+    first = min(map(min, costs.values()))
+    last = max(map(max, costs.values()))
+    border = last + LOOKED_BEYOND
+    stored = _stored_costs(hass, costs, first, border)
+    if border < dt_util.utcnow() and (
+        ending := [
+            each for each, rows in stored.items() if max(rows, default=last) <= last
+        ]
+    ):
+        stored |= _stored_costs(hass, ending, first, None)
+    return stored
+
+
+def _stored_costs(
+    hass: HomeAssistant,
+    statistics: Iterable[CostStatistic],
+    start: datetime,
+    end: datetime | None,
+) -> dict[CostStatistic, _Stored]:
+    """Return the stored hours of cost statistics in a window."""
+    of = {statistic.statistic_id: statistic for statistic in statistics}
     rows = statistics_during_period(
-        hass, start, None, {statistic_id}, "hour", None, {"change", "state", "sum"}
+        hass, start, end, set(of), "hour", None, {"change", "state", "sum"}
     )
     return {
-        dt_util.utc_from_timestamp(row["start"]): _StoredCost(
-            cost=row["state"] or 0.0,
-            sum=row["sum"] or 0.0,
-            change=row["change"] or 0.0,
-        )
-        for row in rows.get(statistic_id, ())
+        statistic: {
+            dt_util.utc_from_timestamp(row["start"]): _StoredCost(
+                cost=row["state"] or 0.0,
+                sum=row["sum"] or 0.0,
+                change=row["change"] or 0.0,
+            )
+            for row in rows.get(statistic_id, ())
+        }
+        for statistic_id, statistic in of.items()
     }
 
 
-def _differs(stored: _StoredCost | None, cost: float) -> bool:
-    """Return whether an hour must be written."""
-    return stored is None or not isclose(
-        stored.cost, cost, rel_tol=SAME_COST, abs_tol=SAME_COST
-    )
-
-
-def _sum_before(
-    hass: HomeAssistant,
-    statistic_id: str,
-    stored: Mapping[datetime, _StoredCost],
-    first: datetime,
-) -> float:
-    """Return the sum that the hours from the first one on continue."""
-    if earlier := [hour for hour in stored if hour < first]:
-        return stored[max(earlier)].sum
+def _sum_before(hass: HomeAssistant, statistic_id: str, stored: _Stored) -> float:
+    """Return the sum that the first of some hours continues, stored or new."""
     if stored:
         oldest = stored[min(stored)]
         return oldest.sum - oldest.change
@@ -326,12 +433,12 @@ def _sum_before(
     return (last[statistic_id][0]["sum"] or 0.0) if statistic_id in last else 0.0
 
 
-def _rows_from(
-    first: datetime, total: float, costs: Mapping[datetime, float]
+def _rows(
+    hours: Iterable[datetime], total: float, costs: Mapping[datetime, float]
 ) -> list[StatisticData]:
-    """Return the rows of the hours from the first one on, continuing a sum."""
+    """Return the rows of consecutive hours, continuing a sum."""
     rows = []
-    for hour in sorted(hour for hour in costs if hour >= first):
+    for hour in hours:
         total += costs[hour]
         rows.append(StatisticData(start=hour, state=costs[hour], sum=total))
     return rows

@@ -126,7 +126,7 @@ class _Household:
         async def async_write(all_costs: list[Costs]) -> None:
             """Write the costs of all meters."""
             for statistic, costs in zip(statistics, all_costs, strict=True):
-                await async_write_costs(self._hass, statistic, costs)
+                await async_write_costs(self._hass, {statistic: costs})
 
         first = await measure(partial(async_write, self._costs))
         settlement = await measure(partial(async_write, self._settled))
