@@ -106,6 +106,27 @@ def test_what_prices_leave_over_is_spread_by_energy() -> None:
     assert costs == approx({0: 0.4, 1: 0.0, 2: 0.3})
 
 
+def test_rounding_goes_to_the_last_hour() -> None:
+    """What Flatpeak may have rounded changes no hour but the last, so the others stay."""
+    energy, prices = used(at(0), 1003, 0, 3001, 7), priced(at(0), *[0.123457] * 4)
+    exact = [each.energy_wh / 1000 * 0.123457 for each in energy]
+
+    costs = spread([day(round(fsum(exact), 5))], energy, prices)
+
+    assert [costs[hour] for hour in range(3)] == exact[:3]
+    assert isclose(fsum(costs.values()), round(fsum(exact), 5), rel_tol=1e-12)
+    assert costs[3] != exact[3]
+
+
+def test_more_than_rounding_is_spread() -> None:
+    """A difference that rounding does not explain is everybody's."""
+    costs = spread(
+        [day(0.1 + 0.1 + 2e-5)], used(at(0), 500, 500), priced(at(0), 0.2, 0.2)
+    )
+
+    assert costs == approx({0: 0.1 + 1e-5, 1: 0.1 + 1e-5})
+
+
 def test_a_cost_without_energy_is_spread_evenly() -> None:
     """Hours without energy share a standing charge, whatever the prices."""
     costs = spread([day(0.6)], used(at(0), 0, 0, 0), priced(at(0), 0.2, 0.9, -0.4))

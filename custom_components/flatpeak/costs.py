@@ -19,6 +19,10 @@ from .intervals import HOUR, EnergyInterval, floor_hour
 
 WH_PER_KWH: Final = 1000
 
+# What Flatpeak may round the cost of a row by: money has up to five decimals
+# (flatpeak-api.md, section 1).
+ROUNDING: Final = 0.5e-5 * (1 + 1e-6)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Piece:
@@ -59,8 +63,9 @@ def apportion(
     come in any order and a repeated row counts once. Each piece of energy first
     gets its energy times its price, then what is left of the row's cost is spread
     over the row: by the energy whose price is not known, else by all energy, or by
-    time where there was none (design, "Costs"). So the pieces of a row sum to its
-    cost even when prices are negative. A row with a cost and no interval (a
+    time where there was none (design, "Costs"). What is no more than rounding goes to
+    the last energy alone, or each hour of a day would change with the next one. So the
+    pieces of a row sum to its cost even when prices are negative. A row with a cost and no interval (a
     standing charge) is spread by time up to `until`, the end of the last complete
     hour. An hour that no row covers is absent, and so are those of a row that counts
     nothing where there was energy: it is not priced yet.
@@ -216,12 +221,12 @@ def _blank(row: CostRow, until: datetime) -> Iterator[_Piece]:
 def _rest(row: CostRow, pieces: Sequence[_Piece]) -> list[float]:
     """Return what each piece gets of the cost that energy times price left over."""
     rest = fsum([row.cost, *(-piece.cost for piece in pieces)])
-    weights = _weights(pieces)
+    weights = _weights(pieces, rest)
     total = fsum(weights)
     return [rest * (weight / total) for weight in weights]
 
 
-def _weights(pieces: Sequence[_Piece]) -> list[float]:
+def _weights(pieces: Sequence[_Piece], rest: float) -> list[float]:
     """Return by what a rest is spread over the pieces of a row.
 
     What known prices leave over is the cost of the energy without a price. Only
@@ -231,4 +236,9 @@ def _weights(pieces: Sequence[_Piece]) -> list[float]:
     if any(unpriced):
         return unpriced
     energy = [piece.energy_wh for piece in pieces]
-    return energy if any(energy) else [piece.seconds for piece in pieces]
+    if not any(energy):
+        return [piece.seconds for piece in pieces]
+    if abs(rest) <= ROUNDING:
+        last = max(number for number, energy_wh in enumerate(energy) if energy_wh)
+        return [float(number == last) for number in range(len(pieces))]
+    return energy

@@ -39,7 +39,7 @@ SAME_SUM: Final = 1e-12
 ROWS_BETWEEN: Final = 24
 
 # How far beyond the given hours is looked for the next one that is stored.
-LOOKED_BEYOND: Final = timedelta(days=31)
+LOOKED_BEYOND: Final = timedelta(days=7)
 
 DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=366)

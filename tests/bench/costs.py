@@ -101,7 +101,10 @@ class _Household:
         self._costs = [
             _costs(number, begin, size.hours) for number in range(size.meters)
         ]
-        self._settled = [costs | self._settle(costs) for costs in self._costs]
+        self._day_costs = [self._settle(costs) for costs in self._costs]
+        self._settled = [
+            costs | day for costs, day in zip(self._costs, self._day_costs, strict=True)
+        ]
 
     def _settle(self, costs: Costs) -> Costs:
         """Return other costs for the day."""
@@ -120,7 +123,7 @@ class _Household:
         return CostPair(flatpeak=flatpeak, opower=opower)
 
     async def _async_flatpeak[T](self, measure: Measure[T]) -> Costing[T]:
-        """Write the costs as the integration does: it is given all of them each time."""
+        """Write the costs as the integration does: then the day that Flatpeak reports anew."""
         statistics = await self._async_begin("flatpeak")
 
         async def async_write(all_costs: list[Costs]) -> None:
@@ -129,7 +132,7 @@ class _Household:
                 await async_write_costs(self._hass, {statistic: costs})
 
         first = await measure(partial(async_write, self._costs))
-        settlement = await measure(partial(async_write, self._settled))
+        settlement = await measure(partial(async_write, self._day_costs))
         await self._async_check(statistics)
         return Costing(first=first, settlement=settlement)
 

@@ -3,12 +3,19 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+import re
+from threading import current_thread
+from typing import Any, Final
 
 from sqlalchemy import event
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance
+
+# States, and what the recorder keeps for itself, are not what is measured.
+WRITING: Final = re.compile(r"\s*(INSERT INTO|UPDATE) statistics\b", re.IGNORECASE)
+READING: Final = re.compile(r"\s*SELECT\b", re.IGNORECASE)
+RECORDER: Final = "Recorder"
 
 
 @dataclass(kw_only=True)
@@ -17,10 +24,12 @@ class Traffic:
 
     queries: int = 0
     rows_read: int = 0
+    queries_of_recorder: int = 0
+    """Home Assistant itself looks for each row before it writes it."""
     rows_written: int = 0
-    """Rows that were inserted, or updated one by one."""
+    """Rows of statistics that were inserted, or updated one by one."""
     rows_moved: int = 0
-    """Rows that one statement updated together."""
+    """Rows of statistics that one statement updated together."""
 
     @property
     def rows_touched(self) -> int:
@@ -45,13 +54,18 @@ def counted_traffic(hass: HomeAssistant) -> Generator[Traffic]:
         executemany: bool,
     ) -> None:
         """Count a statement and its rows."""
-        if statement.lstrip().upper().startswith("SELECT"):
-            traffic.queries += 1
-            traffic.rows_read += _rows_found(cursor, statement, parameters)
-        elif executemany or cursor.rowcount <= 1:
-            traffic.rows_written += max(cursor.rowcount, 0)
-        else:
-            traffic.rows_moved += cursor.rowcount
+        if READING.match(statement):
+            if current_thread().name == RECORDER:
+                traffic.queries_of_recorder += 1
+            else:
+                traffic.queries += 1
+                traffic.rows_read += _rows_found(cursor, statement, parameters)
+        elif WRITING.match(statement):
+            # "sum = sum + …" moves many rows at once.
+            if "sum=(" in statement:
+                traffic.rows_moved += cursor.rowcount
+            else:
+                traffic.rows_written += len(parameters) if executemany else 1
 
     engine = get_instance(hass).engine
     event.listen(engine, "after_cursor_execute", count)

@@ -145,6 +145,11 @@ def _cycle(found: Iterable[Cycle], meters: int) -> Iterator[Figure]:
     found = list(found)
     of = Figure.of
     yield of("CPU", [each.cpu_seconds * MS for each in found], "ms", Goal(at_most=150))
+    yield of(
+        "of it Home Assistant's recorder, which writes",
+        [each.recorder_seconds * MS for each in found],
+        "ms",
+    )
     yield of("queries", [each.database.queries for each in found], goal=Goal(at_most=2))
     yield of("rows read", [each.database.rows_read for each in found])
     yield of("submissions", [each.submissions for each in found], goal=Goal(at_most=1))

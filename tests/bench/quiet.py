@@ -1,10 +1,11 @@
 """What one cycle costs a household that is caught up: with an hour more, and with nothing new."""
 
 from dataclasses import dataclass
-from time import process_time
+from time import clock_gettime, process_time, pthread_getcpuclockid
 from typing import Final
 
 from custom_components.flatpeak.coordinator import FlatpeakCoordinator
+from homeassistant.helpers.recorder import get_instance
 
 from .counting import Traffic, counted_traffic
 from .energy import HOUR, Size, async_record, async_record_hour, last_hour
@@ -19,6 +20,8 @@ class Cycle:
     """What one cycle took."""
 
     cpu_seconds: float
+    recorder_seconds: float
+    """What of it Home Assistant's recorder took to write."""
     database: Traffic
     submissions: int
     reports: int
@@ -52,13 +55,13 @@ async def async_quiet_hours(size: Size, runs: int) -> list[Quiet]:
         found = []
         for start in (first + number * HOUR for number in range(0, hours, 2)):
             await async_record_hour(household.hass, size.meters, start)
-            hour_seconds = await cycle.async_time()
-            nothing_seconds = await cycle.async_time()
+            hour_times = await cycle.async_time()
+            nothing_times = await cycle.async_time()
             await async_record_hour(household.hass, size.meters, start + HOUR)
             found.append(
                 Quiet(
-                    hour=await cycle.async_count(hour_seconds),
-                    nothing=await cycle.async_count(nothing_seconds),
+                    hour=await cycle.async_count(*hour_times),
+                    nothing=await cycle.async_count(*nothing_times),
                 )
             )
     return found[1:]
@@ -71,14 +74,16 @@ class _Cycle:
         """Take what has the cycle."""
         self._household = household
         self._coordinator = coordinator
+        self._recorder = get_instance(household.hass)
 
-    async def async_time(self) -> float:
-        """Run the cycle, return the seconds of CPU that it took."""
-        began = process_time()
+    async def async_time(self) -> tuple[float, float]:
+        """Run the cycle, return the seconds of CPU that it and the recorder took."""
+        recorder = pthread_getcpuclockid(self._recorder.ident or 0)
+        began = process_time(), clock_gettime(recorder)
         await self._async_run()
-        return process_time() - began
+        return process_time() - began[0], clock_gettime(recorder) - began[1]
 
-    async def async_count(self, cpu_seconds: float) -> Cycle:
+    async def async_count(self, cpu_seconds: float, recorder_seconds: float) -> Cycle:
         """Run the cycle and count what it asks for."""
         simulator = self._household.simulator
         before = await simulator.traffic()
@@ -88,6 +93,7 @@ class _Cycle:
         submissions, reports = traffic.requests[SUBMIT], traffic.requests[REPORT]
         return Cycle(
             cpu_seconds=cpu_seconds,
+            recorder_seconds=recorder_seconds,
             database=database,
             submissions=submissions,
             reports=reports,
