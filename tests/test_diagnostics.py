@@ -51,7 +51,7 @@ async def test_home(priced: PricedHome, hass_client: ClientSessionGenerator) -> 
         priced.hass, hass_client, priced.entry
     )
 
-    assert found["entry"]["version"] == "1.1"
+    assert found["entry"]["version"] == "1.2"
     assert found["entry"]["state"] == "loaded"
     assert found["entry"]["reason"] is None
     assert found["entry"]["is_own_server"] is True

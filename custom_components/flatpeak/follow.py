@@ -158,9 +158,7 @@ class Follower:
         Stored costs in another currency stay as they are.
         """
         statistics = {
-            cost_statistic(answer.meter, answer.currency): answer
-            for answer in answers
-            if answer.meter in costs
+            cost_statistic(answer.meter, answer.currency): answer for answer in answers
         }
         others = await async_other_currencies(self._hass, statistics)
         for statistic, currency in others.items():
