@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from custom_components.flatpeak.const import DEFAULT_CONNECT_URL, DOMAIN
 from custom_components.flatpeak.intervals import floor_hour
-from custom_components.flatpeak.meter import async_statistic_id
+from custom_components.flatpeak.meter import async_source_of, async_statistic_id
 from custom_components.flatpeak.statistics import async_written
 from homeassistant.components.energy.data import async_get_manager
 from homeassistant.components.recorder.db_schema import StatisticsShortTerm
@@ -306,6 +306,29 @@ class Home:
         await self.async_settle()
         entry: ConfigEntry[Any] = flow["result"]
         return entry
+
+    async def async_follow_sessions(
+        self,
+        entry: ConfigEntry[Any],
+        entity_id: str,
+        *names: str,
+        states: Sequence[str] = ("on",),
+        pause: int = 5,
+    ) -> None:
+        """Let an entity tell of the sessions of some meters."""
+        for subentry in tuple(entry.subentries.values()):
+            if subentry.title in names:
+                self.hass.config_entries.async_update_subentry(
+                    entry,
+                    subentry,
+                    data={
+                        **subentry.data,
+                        "session_entity": async_source_of(self.hass, entity_id),
+                        "session_states": list(states),
+                        "session_pause": pause,
+                    },
+                )
+                await self.async_settle()
 
     async def async_settle(self) -> None:
         """Wait until nothing is left to upload or to price."""

@@ -15,9 +15,9 @@ from custom_components.flatpeak.sessions import (
     Session,
     SessionCost,
     Watch,
+    advance,
     cuts_of,
     floored,
-    follow,
     raised,
     session_at,
     settle,
@@ -46,7 +46,7 @@ def sessions(
     *steps: tuple[float, str], now: float = 10_000, pause: timedelta = PAUSE
 ) -> tuple[list[tuple[float, float]], OpenSession | None]:
     """Return the sessions of changes, in minutes after noon, and the one that goes on."""
-    watch, ended = follow(Watch(seen=NOON), told(*steps), pause)
+    watch, ended = advance(Watch(seen=NOON), told(*steps), pause)
     watch, over = settle(watch, at(now), pause)
     found = [
         ((each.start - NOON) / MINUTE, (each.end - NOON) / MINUTE)
@@ -109,7 +109,7 @@ def test_what_is_sure(
     steps: list[tuple[float, str]], now: float, sure_until: float
 ) -> None:
     """While a session may yet go on, only what was before is sure."""
-    watch, _ = follow(Watch(seen=NOON), told(*steps), PAUSE)
+    watch, _ = advance(Watch(seen=NOON), told(*steps), PAUSE)
     watch, _ = settle(watch, at(now), PAUSE)
 
     assert watch.sure_until(at(now)) == at(sure_until)
@@ -152,7 +152,7 @@ def test_any_cut_gives_the_same_sessions(
 ) -> None:
     """States may be read in pieces, some twice, and time may pass between them."""
     end = NOON + timedelta(days=9)
-    whole, expected = follow(Watch(seen=NOON), changes, pause)
+    whole, expected = advance(Watch(seen=NOON), changes, pause)
     whole, over = settle(whole, end, pause)
 
     watch, found = Watch(seen=NOON), list[Ended]()
@@ -162,7 +162,7 @@ def test_any_cut_gives_the_same_sessions(
         pieces = (
             [*again[-repeated:], *changes[low:high]] if repeated else changes[low:high]
         )
-        watch, ended = follow(watch, pieces, pause)
+        watch, ended = advance(watch, pieces, pause)
         found += ended
         watch, ended = settle(watch, changes[high - 1].instant, pause)
         found += ended

@@ -223,7 +223,10 @@ async def entry(home: Home) -> ConfigEntry[Any]:
         home.add_sensor(sensor)
         await home.async_record(sensor, start, [100, 200, 300])
     await home.async_show(GRID_SOURCE, SOLAR_SOURCE, devices=[CAR])
-    return await home.async_set_up(history="30_days")
+    entry = await home.async_set_up(history="30_days")
+    names = [meter.name for meter in entry.runtime_data.meters]
+    await home.async_follow_sessions(entry, "switch.charger", *names)
+    return entry
 
 
 async def test_entities(home: Home, entry: ConfigEntry[Any]) -> None:

@@ -1,7 +1,8 @@
 """Run the hourly cycle, and hold the data that the entities show."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
@@ -61,6 +62,7 @@ from .meter import Flow, Meter, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
 from .prices import PriceBook
 from .report import Reporter
+from .sessions import PricedSession
 from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices, slot_length
@@ -169,6 +171,9 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._failures = 0
         self._cancel_cycle: CALLBACK_TYPE | None = None
         self._cancel_price: CALLBACK_TYPE | None = None
+        self._session_listeners: dict[str, list[Callable[[PricedSession], None]]] = (
+            defaultdict(list)
+        )
         self.is_account_disabled = False
 
     @override
@@ -777,6 +782,20 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             min(span.start for span in owed),
             min(dt_util.as_utc(days_later(end, 2)), floor_hour(dt_util.utcnow())),
         )
+
+    @callback
+    def async_listen_sessions(
+        self, device_id: str, listener: Callable[[PricedSession], None]
+    ) -> CALLBACK_TYPE:
+        """Tell a listener of the sessions of a meter as soon as they have their cost."""
+        listeners = self._session_listeners[device_id]
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
+
+    def priced_sessions(self, device_id: str) -> list[PricedSession]:
+        """Return the sessions of a meter that have their cost, oldest first."""
+        sessions = self.journal.meters[device_id].sessions
+        return [priced for each in sessions if (priced := each.priced(device_id))]
 
     @property
     def records_waiting(self) -> int:

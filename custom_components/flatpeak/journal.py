@@ -21,6 +21,7 @@ from homeassistant.util import dt as dt_util
 from .api import FlatpeakError
 from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval, floor_hour, in_hours
+from .sessions import Session
 
 STORAGE_VERSION: Final = 1
 STORAGE_MINOR_VERSION: Final = 6
@@ -324,6 +325,8 @@ class MeterJournal:
     """The time in which energy was accepted whose cost is still to be asked for."""
     days: Days = field(default_factory=dict)
     """What was submitted of the last days."""
+    sessions: list[Session] = field(default_factory=list)
+    """The sessions of the last months, oldest first."""
 
     def accepted(self) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows of time that Flatpeak has accepted, of one source each."""

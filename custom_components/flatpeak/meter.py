@@ -1,10 +1,10 @@
 """What a meter subentry means: one energy statistic with a flow."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigSubentry
 from homeassistant.core import HomeAssistant, callback
@@ -17,6 +17,9 @@ from .const import (
     CONF_FLOW,
     CONF_HISTORY_START,
     CONF_LOCATION_ID,
+    CONF_SESSION_ENTITY,
+    CONF_SESSION_PAUSE,
+    CONF_SESSION_STATES,
     CONF_SOURCE,
     DOMAIN,
     SUBENTRY_TYPE_METER,
@@ -62,6 +65,18 @@ _TARIFF_DIRECTIONS: Final = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class SessionSource:
+    """The entity that tells when a meter is in session."""
+
+    source: str
+    """What outlives a rename of it."""
+    states: frozenset[str]
+    """The states that mean that it is in session."""
+    pause: timedelta
+    """How long a break may be that does not end a session."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Meter:
     """One energy statistic that is priced by Flatpeak."""
 
@@ -73,6 +88,8 @@ class Meter:
     source: str
     history_start: datetime | None
     """The beginning of the wanted history; None asks for everything."""
+    session: SessionSource | None = None
+    """What tells of its sessions, if anything does."""
 
     @property
     def cost_statistic_id(self) -> str:
@@ -147,6 +164,18 @@ def _meter(entry: ConfigEntry, subentry: ConfigSubentry) -> Meter:
         history_start=None
         if start is None
         else dt_util.parse_datetime(start, raise_on_error=True),
+        session=_session(subentry.data),
+    )
+
+
+def _session(data: Mapping[str, Any]) -> SessionSource | None:
+    """Return what tells of the sessions of a meter."""
+    if CONF_SESSION_ENTITY not in data:
+        return None
+    return SessionSource(
+        source=data[CONF_SESSION_ENTITY],
+        states=frozenset(data[CONF_SESSION_STATES]),
+        pause=timedelta(minutes=data[CONF_SESSION_PAUSE]),
     )
 
 

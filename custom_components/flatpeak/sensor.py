@@ -24,6 +24,7 @@ from .costs import WH_PER_KWH
 from .days import days_later
 from .entity import FlatpeakHomeEntity, FlatpeakMeterEntity
 from .meter import Flow, Meter
+from .sessions import PricedSession
 from .tariff import Prices, TariffStatus
 
 # The coordinator brings the data of all entities.
@@ -56,12 +57,26 @@ class FlatpeakPriceDescription(SensorEntityDescription):
 
 
 @dataclass(frozen=True, kw_only=True)
+class FlatpeakSessionSensorDescription(SensorEntityDescription):
+    """Describes a sensor of the last session of a meter that has its cost."""
+
+    value_fn: Callable[[PricedSession], float | datetime | None]
+    unit_fn: Callable[[str], str | None] = lambda _: None
+    """Says the unit in a currency."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class FlatpeakHomeSensorDescription(SensorEntityDescription):
     """Describes a sensor of the home that shows something as it is."""
 
     value_fn: Callable[[FlatpeakCoordinator], StateType | datetime]
     known_fn: Callable[[FlatpeakCoordinator], bool] = lambda _: False
     """Says whether the value is known although Flatpeak does not answer."""
+
+
+def _price_unit(currency: str) -> str:
+    """Return the unit of a price, as the energy dashboard wants it."""
+    return f"{currency}/{UnitOfEnergy.KILO_WATT_HOUR}"
 
 
 METER_SENSORS: Final = (
@@ -191,6 +206,40 @@ HOME_SENSORS: Final = (
     ),
 )
 
+SESSION_SENSORS: Final = (
+    FlatpeakSessionSensorDescription(
+        key="last_session_cost",
+        device_class=SensorDeviceClass.MONETARY,
+        suggested_display_precision=2,
+        value_fn=lambda session: session.cost.cost,
+        unit_fn=lambda currency: currency,
+    ),
+    FlatpeakSessionSensorDescription(
+        key="last_session_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        suggested_display_precision=2,
+        suggested_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        value_fn=lambda session: session.cost.energy_wh,
+        unit_fn=lambda _: UnitOfEnergy.WATT_HOUR,
+    ),
+    FlatpeakSessionSensorDescription(
+        key="last_session_average_price",
+        suggested_display_precision=4,
+        value_fn=lambda session: session.cost.average_price,
+        unit_fn=_price_unit,
+    ),
+    FlatpeakSessionSensorDescription(
+        key="last_session_start",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda session: session.start,
+    ),
+    FlatpeakSessionSensorDescription(
+        key="last_session_end",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda session: session.end,
+    ),
+)
+
 HISTORY_PROGRESS: Final = SensorEntityDescription(
     key="history_progress",
     translation_key="history_progress",
@@ -204,6 +253,11 @@ _MONEY_NAMES: Final = {
     Flow.GRID_EXPORT: "earnings",
     Flow.LOCAL_GENERATION: "value",
 }
+
+
+def _translation_key(meter: Meter, key: str) -> str:
+    """Return the translation key of a sensor: it names what money means to the home."""
+    return key.replace("cost", _MONEY_NAMES.get(meter.flow, "cost"))
 
 
 async def async_setup_entry(
@@ -229,6 +283,11 @@ async def async_setup_entry(
                     for each in METER_SENSORS
                 ),
                 FlatpeakAveragePriceSensor(coordinator, meter, AVERAGE_PRICE),
+                *(
+                    FlatpeakSessionSensor(coordinator, meter, each)
+                    for each in SESSION_SENSORS
+                    if meter.session is not None
+                ),
             ],
             config_subentry_id=meter.subentry_id,
         )
@@ -247,8 +306,7 @@ class FlatpeakMeterSensor(FlatpeakMeterEntity, SensorEntity):
     ) -> None:
         """Name the sensor after what its money means to the home."""
         super().__init__(coordinator, meter, description)
-        money = _MONEY_NAMES.get(meter.flow, "cost")
-        self._attr_translation_key = description.key.replace("cost", money)
+        self._attr_translation_key = _translation_key(meter, description.key)
 
     @property
     @override
@@ -272,6 +330,50 @@ class FlatpeakMeterSensor(FlatpeakMeterEntity, SensorEntity):
     def last_reset(self) -> datetime:
         """Return when the period began."""
         return self.entity_description.period(self.coordinator, dt_util.utcnow())
+
+
+class FlatpeakSessionSensor(FlatpeakMeterEntity, SensorEntity):
+    """The last session of a meter that has its cost."""
+
+    entity_description: FlatpeakSessionSensorDescription
+
+    def __init__(
+        self,
+        coordinator: FlatpeakCoordinator,
+        meter: Meter,
+        description: FlatpeakSessionSensorDescription,
+    ) -> None:
+        """Name the sensor after what its money means to the home."""
+        super().__init__(coordinator, meter, description)
+        self._attr_translation_key = _translation_key(meter, description.key)
+
+    @property
+    def _session(self) -> PricedSession | None:
+        """Return the session, None as long as there is none."""
+        sessions = self.coordinator.priced_sessions(self._meter.device_id)
+        return sessions[-1] if sessions else None
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return that the session is known, although Flatpeak does not answer."""
+        return True
+
+    @property
+    @override
+    def native_unit_of_measurement(self) -> str | None:
+        """Return the unit, money in the currency in which the session was priced."""
+        session = self._session
+        return self.entity_description.unit_fn(
+            self.coordinator.currency if session is None else session.cost.currency
+        )
+
+    @property
+    @override
+    def native_value(self) -> float | datetime | None:
+        """Return the value, None as long as there was no session."""
+        session = self._session
+        return None if session is None else self.entity_description.value_fn(session)
 
 
 class FlatpeakAveragePriceSensor(FlatpeakMeterEntity, SensorEntity):
@@ -421,8 +523,3 @@ class FlatpeakHistorySensor(FlatpeakHomeEntity, SensorEntity):
         """Return the days behind the share, of all meters together."""
         done, wanted = self.coordinator.history_days
         return {"days_done": round(done, 2), "days_wanted": round(wanted, 2)}
-
-
-def _price_unit(currency: str) -> str:
-    """Return the unit of a price, as the energy dashboard wants it."""
-    return f"{currency}/{UnitOfEnergy.KILO_WATT_HOUR}"

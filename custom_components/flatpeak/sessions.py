@@ -75,7 +75,7 @@ class Watch:
         return self.session.end
 
 
-def follow(
+def advance(
     watch: Watch, changes: Iterable[Change], pause: timedelta
 ) -> tuple[Watch, list[Ended]]:
     """Return how far sessions are known after some changes, and those that are over.
@@ -132,6 +132,17 @@ class SessionCost:
         return self.cost / (self.energy_wh / WH_PER_KWH) if self.energy_wh else None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PricedSession:
+    """A session that is over, with what it cost."""
+
+    session_id: str
+    start: datetime
+    end: datetime
+    cost: SessionCost
+    is_estimated: bool
+
+
 @dataclass(kw_only=True)
 class Session:
     """A session, and the records that it has at Flatpeak.
@@ -166,6 +177,18 @@ class Session:
     def session_id(self, device_id: str) -> str:
         """Return the id that Flatpeak knows it by: no other session has the same."""
         return f"{device_id}-session-{self.start.timestamp():.0f}"
+
+    def priced(self, device_id: str) -> PricedSession | None:
+        """Return the session with its cost, None as long as it has none."""
+        if self.end is None or self.cost is None:
+            return None
+        return PricedSession(
+            session_id=self.session_id(device_id),
+            start=self.start,
+            end=self.end,
+            cost=self.cost,
+            is_estimated=self.is_estimated,
+        )
 
     def has(self, start: datetime) -> bool:
         """Return whether a record that begins then is a part of it."""

@@ -115,7 +115,11 @@ async def test_meter_that_is_no_energy(
     assert flow["errors"] == {"statistic_id": "not_energy"}
     flow = await _answer(furnished, flow, statistic_id=statistic_id, **answers)
     assert flow["errors"] == {"statistic_id": "not_energy"}
-    assert suggested(flow) == {"statistic_id": statistic_id, **answers}
+    assert suggested(flow) == {
+        "statistic_id": statistic_id,
+        "session_pause": 5,
+        **answers,
+    }
 
     flow = await _answer(furnished, flow, statistic_id=IMPORT, **answers)
     assert flow["type"] is FlowResultType.CREATE_ENTRY
@@ -219,7 +223,7 @@ async def test_new_source(furnished: Home, entry: ConfigEntry[Any]) -> None:
     furnished.add_sensor(heat)
     hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
     await furnished.async_record(heat, hour - 5 * HOUR, [50, 60, 70, 80, 90])
-    answers = {"flow": "consumption", "name": "Heat pump"}
+    answers = {"flow": "consumption", "name": "Heat pump", "session_pause": 5}
     flow = await _begin_to_change(furnished, entry, "Ev charger")
     for statistic_id, error in ((IMPORT, "source_in_use"), ("sensor.x", "not_energy")):
         flow = await _answer(furnished, flow, statistic_id=statistic_id, **answers)

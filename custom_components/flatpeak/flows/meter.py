@@ -7,6 +7,7 @@ from typing import Any, Final
 import voluptuous as vol
 
 from homeassistant.config_entries import (
+    SOURCE_USER,
     ConfigEntryState,
     ConfigSubentry,
     ConfigSubentryData,
@@ -30,6 +31,8 @@ from ..const import (
     CONF_FLOW,
     CONF_HISTORY,
     CONF_HISTORY_START,
+    CONF_SESSION_ENTITY,
+    CONF_SESSION_STATES,
     CONF_SOURCE,
     CONF_STATISTIC_ID,
     SUBENTRY_TYPE_METER,
@@ -46,6 +49,13 @@ from .forms import (
     HISTORY_NONE,
     HISTORY_SELECTOR,
     FormFailure,
+)
+from .session import (
+    SESSION_FIELDS,
+    async_present_session,
+    async_session_data,
+    async_states_schema,
+    needs_states,
 )
 
 _HISTORY_LENGTHS: Final = {
@@ -66,6 +76,7 @@ _METER_SCHEMA: Final = vol.Schema(
         vol.Required(CONF_FLOW, default=Flow.CONSUMPTION): _FLOW_SELECTOR,
         vol.Optional(CONF_NAME): TextSelector(),
         vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): HISTORY_SELECTOR,
+        **SESSION_FIELDS,
     }
 )
 
@@ -74,6 +85,7 @@ _CHANGED_METER_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_STATISTIC_ID): StatisticSelector(),
         vol.Required(CONF_FLOW): _FLOW_SELECTOR,
         vol.Required(CONF_NAME): TextSelector(),
+        **SESSION_FIELDS,
     }
 )
 
@@ -85,8 +97,10 @@ _NEW_FLOW_SCHEMA: Final = vol.Schema(
 class MeterSubentryFlow(ConfigSubentryFlow):
     """Adds a meter to a home, or changes one."""
 
+    _answers: Mapping[str, Any]
     _flow: Flow
     _name: str
+    _session: Mapping[str, Any]
     _source: str
 
     async def async_step_user(
@@ -106,9 +120,10 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             if statistic_id not in names:
                 failure = FormFailure(errors={CONF_STATISTIC_ID: "not_energy"})
             else:
-                name = user_input.get(CONF_NAME, "").strip() or names[statistic_id]
+                self._name = user_input.get(CONF_NAME, "").strip()
+                self._name = self._name or names[statistic_id]
                 try:
-                    return await self._async_create(entry, name, user_input)
+                    return await self._async_see_session(user_input)
                 except FlatpeakError as err:
                     failure = FormFailure.of(err)
         return self.async_show_form(
@@ -117,8 +132,59 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             **failure.as_form(),
         )
 
+    async def _async_see_session(
+        self, user_input: Mapping[str, Any]
+    ) -> SubentryFlowResult:
+        """Go on to what the session entity has to be asked, or to the end."""
+        self._answers = user_input
+        if needs_states(user_input):
+            return await self.async_step_session()
+        return await self._async_finish([])
+
+    async def async_step_session(
+        self, user_input: dict[str, Any] | None = None
+    ) -> SubentryFlowResult:
+        """Ask which states of the session entity mean that the meter is in session."""
+        failure = FormFailure()
+        if user_input is not None:
+            states = [each.strip() for each in user_input[CONF_SESSION_STATES]]
+            if not any(states):
+                failure = FormFailure(errors={CONF_SESSION_STATES: "no_states"})
+            else:
+                try:
+                    return await self._async_finish([each for each in states if each])
+                except FlatpeakError as err:
+                    failure = FormFailure.of(err)
+        entity_id = self._answers[CONF_SESSION_ENTITY]
+        return self.async_show_form(
+            step_id="session",
+            data_schema=self.add_suggested_values_to_schema(
+                async_states_schema(self.hass, entity_id),
+                user_input or self._present_states(entity_id),
+            ),
+            **failure.as_form(),
+        )
+
+    def _present_states(self, entity_id: str) -> Mapping[str, Any]:
+        """Return the states that the meter has for an entity already."""
+        if self.source == SOURCE_USER:
+            return {}
+        data = self._get_reconfigure_subentry().data
+        if data.get(CONF_SESSION_ENTITY) != async_source_of(self.hass, entity_id):
+            return {}
+        return {CONF_SESSION_STATES: data[CONF_SESSION_STATES]}
+
+    async def _async_finish(self, states: list[str]) -> SubentryFlowResult:
+        """Add the meter, or change it."""
+        self._session = async_session_data(self.hass, self._answers, states)
+        if self.source == SOURCE_USER:
+            return await self._async_create(self._get_entry(), self._answers)
+        return await self._async_change(
+            self._get_entry(), self._get_reconfigure_subentry()
+        )
+
     async def _async_create(
-        self, entry: FlatpeakConfigEntry, name: str, user_input: Mapping[str, Any]
+        self, entry: FlatpeakConfigEntry, user_input: Mapping[str, Any]
     ) -> SubentryFlowResult:
         """Add the meter to the home."""
         meter = await async_new_meter(
@@ -127,11 +193,13 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             entry.runtime_data.journal,
             source=async_source_of(self.hass, user_input[CONF_STATISTIC_ID]),
             flow=Flow(user_input[CONF_FLOW]),
-            name=name,
+            name=self._name,
             history=user_input[CONF_HISTORY],
         )
         return self.async_create_entry(
-            title=meter["title"], data=meter["data"], unique_id=meter["unique_id"]
+            title=meter["title"],
+            data={**meter["data"], **self._session},
+            unique_id=meter["unique_id"],
         )
 
     async def async_step_reconfigure(
@@ -152,7 +220,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
                 self._source = async_source_of(self.hass, statistic_id)
                 failure = await self._async_check_source(meter, statistic_id)
             if not failure:
-                return await self._async_change(entry, meter)
+                return await self._async_see_session(user_input)
         return self.async_show_form(
             step_id="reconfigure",
             data_schema=self.add_suggested_values_to_schema(
@@ -163,7 +231,11 @@ class MeterSubentryFlow(ConfigSubentryFlow):
 
     def _present(self, meter: ConfigSubentry) -> dict[str, Any]:
         """Return what a meter is now, without a statistic that is gone."""
-        present = {CONF_FLOW: meter.data[CONF_FLOW], CONF_NAME: meter.title}
+        present = {
+            CONF_FLOW: meter.data[CONF_FLOW],
+            CONF_NAME: meter.title,
+            **async_present_session(self.hass, meter.data),
+        }
         statistic_id = async_statistic_id(self.hass, meter.data[CONF_SOURCE])
         if statistic_id is not None:
             present[CONF_STATISTIC_ID] = statistic_id
@@ -191,8 +263,19 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             entry,
             meter,
             title=self._name,
-            data_updates={CONF_SOURCE: self._source},
+            data=self._changed(meter, {CONF_SOURCE: self._source}),
         )
+
+    def _changed(
+        self, meter: ConfigSubentry, changes: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return what a meter keeps after changes, with the sessions that it has now."""
+        kept = {
+            key: value
+            for key, value in meter.data.items()
+            if key not in SESSION_FIELDS and key != CONF_SESSION_STATES
+        }
+        return {**kept, **changes, **self._session}
 
     async def async_step_new_flow(
         self, user_input: dict[str, Any] | None = None
@@ -229,7 +312,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             entry,
             meter,
             title=changed["title"],
-            data_updates=changed["data"],
+            data=self._changed(meter, changed["data"]),
             unique_id=changed["unique_id"],
         )
 
