@@ -15,6 +15,7 @@ from .check import check
 from .demo import Demo, Progress, running_demo
 from .flows import check_flows
 from .home_assistant import PASSWORD, USER
+from .pictures import publish
 from .process import DemoError
 from .settle import check_settlement
 
@@ -79,6 +80,11 @@ def parse_arguments() -> Namespace:
         help="where the check puts its screenshots (default: screenshots in the configuration directory)",
     )
     parser.add_argument(
+        "--pictures",
+        action="store_true",
+        help="check everything, and make the pictures of the documentation anew from the screenshots",
+    )
+    parser.add_argument(
         "--chaos",
         type=int,
         nargs="?",
@@ -87,6 +93,8 @@ def parse_arguments() -> Namespace:
         help=f"kill Home Assistant {KILLS} times (kill -9) at random moments of the year's upload, compare what Flatpeak has then, stop",
     )
     arguments = parser.parse_args()
+    if arguments.pictures:
+        arguments.check = arguments.settle = arguments.flows = True
     if (arguments.settle or arguments.flows) and not arguments.check:
         parser.error("--settle and --flows go with --check")
     if arguments.chaos is not None and arguments.check:
@@ -138,7 +146,11 @@ async def use(demo: Demo, arguments: Namespace, directory: Path, say: Progress) 
         return False
     if arguments.settle and not await check_settlement(demo, screenshots, say):
         return False
-    return not arguments.flows or await check_flows(demo, screenshots, say)
+    if arguments.flows and not await check_flows(demo, screenshots, say):
+        return False
+    if arguments.pictures:
+        publish(screenshots)
+    return True
 
 
 def end_on_signals() -> None:

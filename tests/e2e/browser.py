@@ -7,9 +7,9 @@ from pathlib import Path
 import re
 import shutil
 from time import time
-from typing import Final
+from typing import Final, Literal
 
-from playwright.async_api import BrowserContext, Page, async_playwright, expect
+from playwright.async_api import BrowserContext, Locator, Page, async_playwright, expect
 
 from .configuration import TIME_ZONE
 from .home_assistant import HomeAssistant
@@ -34,6 +34,7 @@ LAST_ROW: Final = "Grid total"
 NOT_MONEY: Final = re.compile(r"[^\d.-]")
 
 LOAD_MILLISECONDS: Final = 60_000
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 WIDTH: Final = 1280
 DRAW_MILLISECONDS: Final = 1_500
 
@@ -99,12 +100,21 @@ async def open_energy_dashboard(page: Page, url: str) -> dict[str, float]:
     return costs
 
 
-async def take_screenshot(page: Page, path: Path, *, height: int) -> None:
-    """Save what a page shows once it has drawn itself."""
+async def take_screenshot(
+    page: Page, path: Path, *, height: int, of: Locator | None = None
+) -> None:
+    """Save what a page, or a part of it, shows once it has drawn itself: light and dark."""
     await page.set_viewport_size({"width": WIDTH, "height": height})
-    # Charts come a moment after their data, and nothing in the page says when they are there.
-    await page.wait_for_timeout(DRAW_MILLISECONDS)
-    await page.screenshot(path=path)
+    for scheme in SCHEMES:
+        await page.emulate_media(color_scheme=scheme)
+        # Charts come a moment after their data, and nothing in the page says when they are there.
+        await page.wait_for_timeout(DRAW_MILLISECONDS)
+        await (of or page).screenshot(path=in_scheme(path, scheme))
+
+
+def in_scheme(path: Path, scheme: str) -> Path:
+    """Return where the picture of a path in a colour scheme is."""
+    return path.with_stem(f"{path.stem}-{scheme}")
 
 
 async def open_page(page: Page, url: str, text: str) -> None:

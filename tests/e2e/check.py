@@ -32,6 +32,7 @@ HISTORY_SECONDS: Final = 300
 SETTLE_SECONDS: Final = 150
 PAUSE_SECONDS: Final = 2
 STEP_PERCENT: Final = 20
+HOME_HEIGHT: Final = 1060
 
 # The recorder's sums are thousands of kWh: their differences are certain to so many Wh.
 CERTAIN_WH: Final = 1e-6
@@ -79,6 +80,7 @@ async def check(demo: Demo, screenshots: Path, say: Progress) -> bool:
     """Check everything, return whether all of it is right."""
     screenshots.mkdir(parents=True, exist_ok=True)
     devices = await find_devices(demo)
+    await show_progress(demo, screenshots)
     await follow_history(demo, say)
     findings = await until_right(lambda: check_year(demo, devices, say))
     findings += [
@@ -106,15 +108,30 @@ async def find_devices(demo: Demo) -> dict[Meter, str]:
     return {meter: device_ids[meter.name] for meter in METERS}
 
 
+async def show_progress(demo: Demo, screenshots: Path) -> None:
+    """Take a screenshot of what the home's page tells while its history is uploaded."""
+    async with running_browser(demo.home_assistant) as context:
+        page = await context.new_page()
+        await open_device(demo, page, await find_location(demo), "History uploaded")
+        card = page.locator("ha-device-entities-card").filter(has_text="Diagnostic")
+        path = screenshots / "history.png"
+        await take_screenshot(page, path, height=HOME_HEIGHT, of=card)
+
+
+async def find_location(demo: Demo) -> str:
+    """Return the id of the home at Flatpeak."""
+    button = next(
+        unique_id
+        for unique_id in await demo.home_assistant.entity_ids("flatpeak")
+        if unique_id.endswith("_sync")
+    )
+    return button.removesuffix("_sync")
+
+
 async def follow_history(demo: Demo, say: Progress) -> None:
     """Follow the sensor that tells how much of the history is submitted, until it tells of all."""
-    [entity_id] = [
-        entity_id
-        for unique_id, entity_id in (
-            await demo.home_assistant.entity_ids("flatpeak")
-        ).items()
-        if unique_id.endswith("_history_progress")
-    ]
+    entity_ids = await demo.home_assistant.entity_ids("flatpeak")
+    entity_id = entity_ids[f"{await find_location(demo)}_history_progress"]
     end = monotonic() + HISTORY_SECONDS
     said = 0.0
     while said < 100 and monotonic() < end:
@@ -311,19 +328,26 @@ async def compare_totals(
 async def take_other_screenshots(
     demo: Demo, devices: Mapping[Meter, str], page: Page, screenshots: Path
 ) -> None:
-    """Take screenshots of the integration's page and of a meter's."""
-    config = f"{demo.home_assistant.url}/config"
-    await open_page(
-        page, f"{config}/integrations/integration/flatpeak", GRID_IMPORT.name
-    )
+    """Take screenshots of the integration's page, of the home's and of a meter's."""
+    integration = f"{demo.home_assistant.url}/config/integrations/integration/flatpeak"
+    await open_page(page, integration, GRID_IMPORT.name)
     await take_screenshot(page, screenshots / "integration.png", height=1150)
-    identifier = ["flatpeak", devices[GRID_IMPORT]]
+    await open_device(demo, page, await find_location(demo), "History uploaded")
+    await take_screenshot(page, screenshots / "home.png", height=HOME_HEIGHT)
+    await open_device(demo, page, devices[GRID_IMPORT], GRID_IMPORT.name)
+    await take_screenshot(page, screenshots / "meter.png", height=500)
+
+
+async def open_device(demo: Demo, page: Page, object_id: str, text: str) -> None:
+    """Open the page of the home or of a meter, and wait for a text in it."""
     registry = await demo.home_assistant.call("config/device_registry/list")
     device_id = next(
-        each["id"] for each in registry if identifier in each["identifiers"]
+        each["id"]
+        for each in registry
+        if ["flatpeak", object_id] in each["identifiers"]
     )
-    await open_page(page, f"{config}/devices/device/{device_id}", GRID_IMPORT.name)
-    await take_screenshot(page, screenshots / "meter.png", height=500)
+    url = f"{demo.home_assistant.url}/config/devices/device/{device_id}"
+    await open_page(page, url, text)
 
 
 async def check_manners(demo: Demo, restarts: int = 0) -> Finding:

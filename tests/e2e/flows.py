@@ -8,10 +8,11 @@ from typing import Any, Final
 from playwright.async_api import Error, Locator, Page, expect
 
 from .browser import open_page, running_browser, take_screenshot
-from .check import is_all_well
+from .check import find_location, is_all_well
+from .configuration import COUNTRY
 from .demo import EV_CHARGER, GRID_IMPORT, HEAT_PUMP, Demo, Progress
 from .finding import Finding
-from .simulator import API_KEY
+from .simulator import ACCOUNT_ID, API_KEY
 
 NEW_KEY: Final = "sk_test_another"
 CHANGED: Final = "Reconfiguration was successful"
@@ -55,7 +56,8 @@ class Walk:
         await expect(self.dialog.get_by_text(title).first).to_be_visible()
         name = title.lower().strip("?!").replace(" ", "-")
         path = self.screenshots / f"flow-{name}.png"
-        await take_screenshot(self.page, path, height=HEIGHT)
+        surface = self.dialog.locator("dialog").first
+        await take_screenshot(self.page, path, height=HEIGHT, of=surface)
 
     async def fill(self, name: str, text: str) -> None:
         """Fill in a field of a step."""
@@ -65,6 +67,23 @@ class Walk:
         """Submit a step, and see what comes then."""
         await self.dialog.get_by_role("button", name="Submit").click()
         await self.see(then)
+
+
+async def begin_another_home(walk: Walk) -> None:
+    """Walk through the set-up of another home, up to its last step."""
+    await walk.demo.simulator.create_location("Münsterplatz 2", "Freiburg", COUNTRY)
+    await walk.page.get_by_role("button", name="Add hub").click()
+    await walk.see("Connect to Flatpeak")
+    await walk.fill("account_id", ACCOUNT_ID)
+    await walk.fill("api_key", API_KEY)
+    await walk.dialog.get_by_text("Servers", exact=True).click()
+    await walk.fill("api_url", walk.demo.simulator.url)
+    await walk.fill("connect_url", walk.demo.simulator.connect_url)
+    await walk.submit("Which home is this?")
+    await walk.dialog.get_by_text("Münsterplatz 2").click()
+    await walk.submit("Where do the prices come from?")
+    await walk.dialog.get_by_text("I connect a tariff later").click()
+    await walk.submit("What should be priced?")
 
 
 async def change_key(walk: Walk) -> None:
@@ -116,15 +135,17 @@ async def go_through_connect(walk: Walk) -> None:
 async def repair_tariff(walk: Walk) -> None:
     """Let the tariff be lost, and connect it again from the repair."""
     [entry] = await walk.demo.home_assistant.entries("flatpeak")
+    location_id = await find_location(walk.demo)
     devices = await walk.demo.home_assistant.entity_ids("flatpeak")
-    sync = next(unique_id for unique_id in devices if unique_id.endswith("_sync"))
-    location_id = sync.removesuffix("_sync")
     await walk.demo.simulator.disconnect(location_id, "IMPORT")
     await walk.demo.home_assistant.post(
-        "/api/services/button/press", {"entity_id": devices[sync]}
+        "/api/services/button/press", {"entity_id": devices[f"{location_id}_sync"]}
     )
     await walk.page.goto(f"{walk.demo.home_assistant.url}/config/repairs")
-    await walk.page.get_by_text(f"{entry['title']} has no tariff for").first.click()
+    repair = walk.page.get_by_text(f"{entry['title']} has no tariff for").first
+    await expect(repair).to_be_visible()
+    await take_screenshot(walk.page, walk.screenshots / "repairs.png", height=400)
+    await repair.click()
     await walk.see("Choose a tariff?")
     await walk.dialog.get_by_role("button", name="Submit").click()
     await go_through_connect(walk)
@@ -194,6 +215,7 @@ async def renew_key(walk: Walk) -> None:
 
 
 FLOWS: Final[tuple[Callable[[Walk], Awaitable[None]], ...]] = (
+    begin_another_home,
     change_key,
     change_address,
     change_tariff,
