@@ -169,8 +169,9 @@ def _entity_words() -> Iterator[str]:
             yield f"*{entity['name']}*"
             for key, attribute in entity.get("state_attributes", {}).items():
                 yield from (f"*{attribute['name']}*", f"`{key}`")
-            for key, state in entity.get("state", {}).items():
-                yield f"*{state}* (`{key}`)"
+            for part in (entity, *entity.get("state_attributes", {}).values()):
+                for key, state in part.get("state", {}).items():
+                    yield f"*{state}* (`{key}`)"
 
 
 def test_entities() -> None:
