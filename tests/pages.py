@@ -56,6 +56,11 @@ class Page:
         return self.path.read_text(encoding="utf-8")
 
     @cached_property
+    def line(self) -> str:
+        """Return the text in one line, as words may be wrapped anywhere."""
+        return " ".join(self.text.split())
+
+    @cached_property
     def tokens(self) -> list[Token]:
         """Return the parsed text, with what is inside paragraphs after them."""
         blocks = MARKDOWN.parse(self.text)

@@ -138,14 +138,14 @@ def _labels(flow: dict[str, Any]) -> set[str]:
 )
 def test_fields(flow: dict[str, Any]) -> None:
     """Every field of a flow is explained, under its name on the screen."""
-    text = _page("installation").text + _page("configuration").text
+    text = _page("installation").line + _page("configuration").line
 
     assert {label for label in _labels(flow) if f"*{label}*" not in text} == set()
 
 
 def test_choices() -> None:
     """Everything that can be chosen in a flow is explained."""
-    text = _page("installation").text + _page("configuration").text
+    text = _page("installation").line + _page("configuration").line
     chosen_in_actions = {
         field["selector"]["select"]["translation_key"]
         for action in ACTIONS.values()
@@ -176,7 +176,7 @@ def _entity_words() -> Iterator[str]:
 
 def test_entities() -> None:
     """Every entity is explained, with its attributes and states."""
-    text = _page("entities").text
+    text = _page("entities").line
 
     assert {word for word in _entity_words() if word not in text} == set()
 
@@ -296,14 +296,14 @@ def _sent() -> set[str]:
 
 def test_privacy() -> None:
     """Nothing is sent that the documentation does not tell of."""
-    text = _page("privacy").text
+    text = _page("privacy").line
 
     assert {name for name in _sent() if f"`{name}`" not in text} == set()
 
 
 def test_rooms() -> None:
     """Every room of the code is described."""
-    text = _page("development").text
+    text = _page("development").line
     rooms = {
         f"`{path.name}/`" if path.is_dir() else f"`{path.name}`"
         for path in PACKAGE.iterdir()

@@ -141,7 +141,7 @@ def _called(*names: str) -> set[str]:
 
 def _docs() -> str:
     """Return what a user can read."""
-    return "\n".join(page.text for page in pages())
+    return "\n".join(page.line for page in pages())
 
 
 def _has_heading(pattern: str) -> bool:

@@ -16,7 +16,7 @@ from .simulator import ACCOUNT_ID, API_KEY
 
 NEW_KEY: Final = "sk_test_another"
 CHANGED: Final = "Reconfiguration was successful"
-HEIGHT: Final = 1000
+HEIGHT: Final = 1250
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +54,7 @@ class Walk:
     async def see(self, title: str) -> None:
         """Wait for a step, and take a screenshot of it."""
         await expect(self.dialog.get_by_text(title).first).to_be_visible()
-        name = title.lower().strip("?!").replace(" ", "-")
+        name = title.lower().strip("?!.").replace(" ", "-")
         path = self.screenshots / f"flow-{name}.png"
         surface = self.dialog.locator("dialog").first
         await take_screenshot(self.page, path, height=HEIGHT, of=surface)
