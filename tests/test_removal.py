@@ -80,7 +80,8 @@ async def test_costs_of_a_removed_home_are_cleared(priced: PricedHome) -> None:
     for statistic_id in ids:
         assert not await priced.home.async_rows(statistic_id)
     priced.entry = await priced.home.async_set_up()
-    assert await priced.async_costs() == costs
+    # Sums that grow anew are rounded elsewhere.
+    assert await priced.async_costs() == pytest.approx(costs, abs=1e-9)
     assert await priced.async_is_true(Direction.EXPORT)
 
 

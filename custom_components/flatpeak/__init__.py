@@ -1,5 +1,6 @@
 """The Flatpeak integration: what the energy of a home really cost."""
 
+import asyncio
 from collections.abc import Collection
 from typing import Final
 
@@ -44,14 +45,14 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> bool:
     """Set up a home."""
     client = _client(hass, entry)
-    coordinator = FlatpeakCoordinator(hass, entry, client)
+    coordinator = entry.runtime_data = FlatpeakCoordinator(hass, entry, client)
+    # What changes while the home is being set up must not be missed.
+    entry.async_on_unload(entry.add_update_listener(_async_update))
     await coordinator.async_config_entry_first_refresh()
-    entry.runtime_data = coordinator
     async_create_home_device(coordinator)
     async_remove_stale_devices(hass, entry)
     async_withdraw_offers(hass, object_ids(entry))
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
-    entry.async_on_unload(entry.add_update_listener(_async_update))
     coordinator.async_start()
     return True
 
@@ -122,10 +123,14 @@ async def async_remove_config_entry_device(
 
 async def _async_update(hass: HomeAssistant, entry: FlatpeakConfigEntry) -> None:
     """Set the home up anew after a change of the entry or its meters."""
-    if entry.runtime_data.links_dashboard and not entry.options[CONF_LINK_DASHBOARD]:
-        await _async_unlink(hass, entry)
+    coordinator = entry.runtime_data
     _async_see_removed_meters(hass, entry)
-    await hass.config_entries.async_reload(entry.entry_id)
+    if coordinator.links_dashboard and not entry.options[CONF_LINK_DASHBOARD]:
+        await _async_unlink(hass, entry)
+    if not coordinator.is_outdated:
+        coordinator.is_outdated = True
+        await asyncio.sleep(0)  # What changes together needs no more than one set-up.
+        await hass.config_entries.async_reload(entry.entry_id)
 
 
 @callback

@@ -175,6 +175,8 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             defaultdict(list)
         )
         self.is_account_disabled = False
+        self.is_outdated = False
+        """Whether the home has changed, and is about to be set up anew."""
 
     @override
     async def _async_setup(self) -> None:

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from freezegun.api import FrozenDateTimeFactory
 import pytest
 
+from custom_components.flatpeak.meter import Meter
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 
 from ..home import Flow, Home
+from ..priced import PricedHome
+from .steps import suggested
 
 
 async def test_options(furnished: Home, entry: ConfigEntry[Any]) -> None:
@@ -51,3 +55,52 @@ async def test_the_length_of_intervals(
     flow = await options.async_init(entry.entry_id)
     shown = {str(key): key.description for key in flow["data_schema"].schema}
     assert shown["interval_length"] == {"suggested_value": "30"}
+
+
+async def _choose(home: Home, entry: ConfigEntry[Any], **answers: str) -> list[Meter]:
+    """Choose options, and return the meters that the home has then."""
+    options = home.hass.config_entries.options
+    flow: Flow = await options.async_init(entry.entry_id)
+    flow = await options.async_configure(
+        flow["flow_id"], {"link_dashboard": True, **answers}
+    )
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await home.async_settle()
+    meters: list[Meter] = entry.runtime_data.meters
+    return meters
+
+
+async def test_longer_history(home: Home, freezer: FrozenDateTimeFactory) -> None:
+    """What is older is filled in for all meters, after one set-up; what is there stays."""
+    priced = PricedHome(home, freezer)
+    await priced.async_begin(hours=24 * 32, history="30_days")
+    entry = priced.entry
+    flow: Flow = await priced.hass.config_entries.options.async_init(entry.entry_id)
+    assert suggested(flow) == {"link_dashboard": True, "history": "30_days"}
+    assert len(await home.async_miscounted(entry)) == 2 * 24 * 2
+    set_ups = priced.simulator.requests.count("GET /locations/{id}")
+
+    await _choose(home, entry, history="1_year")
+
+    assert entry.options["history"] == "1_year"
+    assert priced.simulator.requests.count("GET /locations/{id}") == set_ups + 1
+    assert not await home.async_miscounted(entry)
+    assert len(await priced.async_costs()) == 24 * 32
+    assert await priced.async_is_true()
+
+
+async def test_everything(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """Everything is more than any time, and no time is more than everything."""
+    for history in ("everything", "1_year"):
+        meters = await _choose(furnished, entry, history=history)
+        assert {each.history_start for each in meters} == {None}
+
+
+@pytest.mark.parametrize("answers", [{}, {"history": "none"}, {"history": "30_days"}])
+async def test_no_more_history(
+    furnished: Home, entry: ConfigEntry[Any], answers: dict[str, str]
+) -> None:
+    """A shorter history, the same one or none at all changes nothing of the meters."""
+    meters = entry.runtime_data.meters
+
+    assert await _choose(furnished, entry, **answers) == meters

@@ -330,7 +330,7 @@ async def async_new_meter(
     """Return a meter, whose device is created at Flatpeak only where it is not yet."""
     reference_id = f"{await instance_id.async_get(hass)}_{source}"
     device = await _async_device(client, journal, reference_id, flow)
-    start = _history_start(history, dt_util.utcnow())
+    start = history_start(history, dt_util.utcnow())
     return ConfigSubentryData(
         subentry_type=SUBENTRY_TYPE_METER,
         title=name,
@@ -365,7 +365,7 @@ async def _async_device_of(client: FlatpeakClient, reference_id: str) -> Device:
     return devices[0] if devices else await client.create_device(reference_id)
 
 
-def _history_start(history: str, now: datetime) -> datetime | None:
+def history_start(history: str, now: datetime) -> datetime | None:
     """Return where the chosen history begins, None for everything."""
     if history == HISTORY_EVERYTHING:
         return None

@@ -174,6 +174,8 @@ class SetUpSteps(TariffSteps):
         return self.async_create_entry(
             title=self.hass.config.location_name,
             data=self._credentials | {CONF_LOCATION_ID: self._location_id},
-            options={CONF_LINK_DASHBOARD: user_input[CONF_LINK_DASHBOARD]},
+            options={
+                key: user_input[key] for key in (CONF_HISTORY, CONF_LINK_DASHBOARD)
+            },
             subentries=meters,
         )
