@@ -9,7 +9,7 @@ from math import inf, isclose
 from pathlib import Path
 from typing import Final
 
-from .browser import open_energy_dashboard, running_browser, take_screenshot
+from .browser import TABLE, open_energy_dashboard, running_browser, take_screenshot
 from .check import (
     HALF_A_CENT,
     ZONE,
@@ -94,13 +94,13 @@ async def until_night(say: Progress) -> None:
 
 
 async def look(demo: Demo, devices: Mapping[Meter, str], screenshot: Path) -> Look:
-    """See the costs as they are now, and take a screenshot of the energy dashboard."""
+    """See the costs as they are now, and take a screenshot of their totals."""
     home_assistant = demo.home_assistant
     async with running_browser(home_assistant) as context:
         page = await context.new_page()
         [finding] = await until_right(lambda: compare_totals(demo, devices, page))
         totals = await open_energy_dashboard(page, home_assistant.url)
-        await take_screenshot(page, screenshot, height=1200)
+        await take_screenshot(page, screenshot, height=1200, of=page.locator(TABLE))
     meters = await ask_flatpeak(demo, devices)
     costs = await hourly_costs(demo, meters)
     return Look(
