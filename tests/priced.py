@@ -9,7 +9,7 @@ from freezegun.api import FrozenDateTimeFactory
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.meter import Meter
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .home import EXPORT, GRID_SOURCE, HOUR, IMPORT, Home
@@ -137,6 +137,24 @@ class PricedHome:
                 for stored, day in zip(by_day, days, strict=True)
             )
         )
+
+    def device_id(self, object_id: str) -> str:
+        """Return the device in Home Assistant of the home, or of a meter."""
+        found = dr.async_get_device_id_by_identifier(
+            self.hass, (DOMAIN, object_id), config_entry_id=self.entry.entry_id
+        )
+        assert found is not None
+        return found
+
+    async def async_ask(self, action: str, **data: Any) -> dict[str, Any]:
+        """Return what an action answers, of the home where nothing else is said."""
+        if "device_id" not in data:
+            data["device_id"] = self.device_id(self.location_id)
+        answer = await self.hass.services.async_call(
+            DOMAIN, action, data, blocking=True, return_response=True
+        )
+        assert isinstance(answer, dict)
+        return answer
 
     def state(self, key: str, direction: Direction | None = None) -> str:
         """Return the state of a sensor of the home, or of a meter."""

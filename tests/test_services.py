@@ -8,9 +8,7 @@ from freezegun.api import FrozenDateTimeFactory
 import pytest
 import voluptuous as vol
 
-from custom_components.flatpeak.const import DOMAIN
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.helpers import device_registry as dr
 
 from .home import Home
 from .priced import NOW, PricedHome
@@ -29,28 +27,13 @@ async def priced(home: Home, freezer: FrozenDateTimeFactory) -> PricedHome:
     return priced
 
 
-def device_id(priced: PricedHome, object_id: str) -> str:
-    """Return the id of a device in Home Assistant."""
-    found = dr.async_get_device_id_by_identifier(
-        priced.hass, (DOMAIN, object_id), config_entry_id=priced.entry.entry_id
-    )
-    assert found is not None
-    return found
-
-
 async def async_get_costs(priced: PricedHome, **data: Any) -> dict[str, Any]:
     """Call the action, for grid import of the last days where nothing else is said."""
     if "device_id" not in data:
-        data["device_id"] = device_id(priced, priced.meter().device_id)
-    answer = await priced.hass.services.async_call(
-        DOMAIN,
-        "get_costs",
-        {"start": "2026-11-22 00:00:00"} | data,
-        blocking=True,
-        return_response=True,
+        data["device_id"] = priced.device_id(priced.meter().device_id)
+    return await priced.async_ask(
+        "get_costs", **{"start": "2026-11-22 00:00:00"} | data
     )
-    assert isinstance(answer, dict)
-    return answer
 
 
 async def test_costs_of_a_meter(priced: PricedHome) -> None:
@@ -86,7 +69,7 @@ async def test_costs_of_months_and_without_aggregation(priced: PricedHome) -> No
 async def test_costs_of_the_home(priced: PricedHome) -> None:
     """The home is asked for by its location, at import prices or as told."""
     priced.simulator.settings.location_includes_devices = True
-    home = device_id(priced, priced.location_id)
+    home = priced.device_id(priced.location_id)
     for direction in (Direction.IMPORT, Direction.EXPORT):
         given = {} if direction is Direction.IMPORT else {"direction": "export"}
         answer = await async_get_costs(priced, device_id=home, **given)
@@ -99,7 +82,7 @@ async def test_costs_of_the_home(priced: PricedHome) -> None:
 
 async def test_a_meter_has_its_own_price(priced: PricedHome) -> None:
     """Grid export is priced by what is paid for it."""
-    export = device_id(priced, priced.meter(Direction.EXPORT).device_id)
+    export = priced.device_id(priced.meter(Direction.EXPORT).device_id)
     answer = await async_get_costs(priced, device_id=export)
     assert answer["direction"] == "export"
 
@@ -152,7 +135,7 @@ async def test_nonsense(priced: PricedHome, data: dict[str, str], key: str) -> N
 
 async def test_a_home_that_is_not_set_up(priced: PricedHome) -> None:
     """The action is there, and says so."""
-    meter = device_id(priced, priced.meter().device_id)
+    meter = priced.device_id(priced.meter().device_id)
     await priced.hass.config_entries.async_unload(priced.entry.entry_id)
     with pytest.raises(ServiceValidationError) as error:
         await async_get_costs(priced, device_id=meter)

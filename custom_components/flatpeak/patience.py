@@ -78,16 +78,24 @@ class Patience:
             raise
 
     @contextmanager
-    def question(self, about: Hashable) -> Iterator[None]:
-        """Guard a question: raise at once while it must not be repeated."""
+    def question(
+        self,
+        about: Hashable,
+        refusals: tuple[type[FlatpeakError], ...] = REFUSALS,
+    ) -> Iterator[None]:
+        """Guard a question: raise at once while it must not be repeated.
+
+        What only some refusals say something about is guarded against those alone.
+        """
         if about in self._refused:
             refusal, until = self._refused[about]
             if dt_util.utcnow() < until:
                 raise copy(refusal)
         try:
             yield
-        except REFUSALS as err:
-            self._refused[about] = copy(err), dt_util.utcnow() + REFUSAL_PATIENCE
+        except refusals as err:
+            until = dt_util.utcnow() + REFUSAL_PATIENCE
+            self._refused = {**self.refused, about: (copy(err), until)}
             raise
 
 

@@ -24,13 +24,19 @@ from ..const import DOMAIN
 from ..costs import WH_PER_KWH
 from ..days import days_later, midnight, with_offset_of
 from ..failure import action_failure
-from ..patience import async_patience
-from .subject import ATTR_END, ATTR_START, Subject, async_subject, mistake
+from .subject import (
+    ATTR_DIRECTION,
+    ATTR_END,
+    ATTR_START,
+    DIRECTIONS,
+    Subject,
+    async_subject,
+    mistake,
+)
 
 SERVICE_GET_COSTS: Final = "get_costs"
 
 ATTR_AGGREGATION: Final = "aggregation"
-ATTR_DIRECTION: Final = "direction"
 
 # Flatpeak answers for at most 90 days (flatpeak-api.md, section 8): 89 local days
 # may have an hour more, two months have at most 62 days.
@@ -43,11 +49,6 @@ _AGGREGATIONS: Final = {
     "month": Aggregation.MONTH,
     "none": None,
 }
-_DIRECTIONS: Final = {
-    "import": TariffDirection.IMPORT,
-    "export": TariffDirection.EXPORT,
-    "local": TariffDirection.LOCAL,
-}
 
 _GET_COSTS_SCHEMA: Final = vol.Schema(
     {
@@ -55,7 +56,7 @@ _GET_COSTS_SCHEMA: Final = vol.Schema(
         vol.Required(ATTR_START): cv.datetime,
         vol.Optional(ATTR_END): cv.datetime,
         vol.Optional(ATTR_AGGREGATION, default="day"): vol.In(_AGGREGATIONS),
-        vol.Optional(ATTR_DIRECTION): vol.In(_DIRECTIONS),
+        vol.Optional(ATTR_DIRECTION): vol.In(DIRECTIONS),
     }
 )
 
@@ -101,14 +102,14 @@ class _Question:
 
     async def _async_report(self, start: datetime, end: datetime) -> CostReport:
         """Return the report of a window."""
-        coordinator, object_id = self.subject.coordinator, self.subject.object_id
-        patience = async_patience(coordinator.hass, coordinator.location_id)
-        with patience.requests(), patience.question((object_id, self.direction)):
-            return await coordinator.client.get_interval_costs(
+        object_id, direction = self.subject.object_id, self.direction
+        request = (SERVICE_GET_COSTS, direction, self.aggregation, start, end)
+        with self.subject.asking((object_id, direction), *request):
+            return await self.subject.coordinator.client.get_interval_costs(
                 object_id,
                 with_offset_of(end, start),
                 end,
-                self.direction,
+                direction,
                 self.aggregation,
             )
 
@@ -152,10 +153,9 @@ def _question(call: ServiceCall) -> _Question:
         dt_util.as_utc(call.data.get(name, dt_util.utcnow())).astimezone(zone)
         for name in (ATTR_START, ATTR_END)
     )
-    direction = call.data.get(ATTR_DIRECTION)
     question = _Question(
         subject=subject,
-        direction=_DIRECTIONS[direction] if direction else subject.direction,
+        direction=subject.direction(call.data.get(ATTR_DIRECTION)),
         aggregation=_AGGREGATIONS[call.data[ATTR_AGGREGATION]],
         start=start,
         end=end,
