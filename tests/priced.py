@@ -162,13 +162,15 @@ class PricedHome:
         assert state is not None, key
         return state.state
 
-    def entity_id(self, key: str, direction: Direction | None = None) -> str:
-        """Return the id of a sensor of the home, or of a meter."""
+    def entity_id(
+        self, key: str, direction: Direction | None = None, domain: str = "sensor"
+    ) -> str:
+        """Return the id of a sensor of the home, or of a meter; or of another entity."""
         owner = (
             self.location_id if direction is None else self.meter(direction).device_id
         )
         entity_id = er.async_get(self.hass).async_get_entity_id(
-            "sensor", DOMAIN, f"{owner}_{key}"
+            domain, DOMAIN, f"{owner}_{key}"
         )
         assert entity_id is not None, key
         return entity_id

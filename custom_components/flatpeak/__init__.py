@@ -33,7 +33,12 @@ from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
-PLATFORMS: Final = (Platform.BUTTON, Platform.EVENT, Platform.SENSOR)
+PLATFORMS: Final = (
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.SENSOR,
+)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:

@@ -29,8 +29,12 @@ CONF_STATISTIC_ID: Final = "statistic_id"
 
 DEFAULT_CONNECT_URL: Final = "https://connect-web.flatpeak.com"
 
+CONF_CHEAP_LIMIT: Final = "cheap_limit"
 CONF_INTERVAL_LENGTH: Final = "interval_length"
 CONF_LINK_DASHBOARD: Final = "link_dashboard"
+
+# In percent of the way from the lowest price of a day to its highest.
+DEFAULT_CHEAP_LIMIT: Final = 25
 
 # Records are as long as the prices want it, else so many minutes.
 INTERVAL_LENGTH_AUTO: Final = "auto"

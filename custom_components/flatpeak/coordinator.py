@@ -37,13 +37,16 @@ from .api import (
     FlatpeakNoTariffError,
     FlatpeakTariffError,
     LocationStatus,
+    PriceSlot,
     TariffDirection,
 )
 from .audit import Discrepancy
 from .const import (
+    CONF_CHEAP_LIMIT,
     CONF_INTERVAL_LENGTH,
     CONF_LINK_DASHBOARD,
     CONF_LOCATION_ID,
+    DEFAULT_CHEAP_LIMIT,
     DOMAIN,
     INTERVAL_LENGTH_AUTO,
     LOGGER,
@@ -62,6 +65,7 @@ from .meter import Flow, Meter, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
 from .prices import PriceBook
 from .report import Reporter
+from .schedule import cheap_windows
 from .sessions import PricedSession
 from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
@@ -156,6 +160,9 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self.links_dashboard: bool = entry.options[CONF_LINK_DASHBOARD]
         self._interval_length: str = entry.options.get(
             CONF_INTERVAL_LENGTH, INTERVAL_LENGTH_AUTO
+        )
+        self._cheap_limit: float = entry.options.get(
+            CONF_CHEAP_LIMIT, DEFAULT_CHEAP_LIMIT
         )
         self.meters = meters_of(entry)
         self.journal = Journal(hass, self.location_id)
@@ -487,6 +494,12 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         return (leg is not None and leg.status is ConnectionStatus.CONNECTED) or any(
             meter.flow is Flow.GRID_EXPORT for meter in self.meters
         )
+
+    def cheap_windows(self) -> list[PriceSlot]:
+        """Return when energy is cheap today and tomorrow, as far as prices are known."""
+        prices = self.data.prices.get(TariffDirection.IMPORT)
+        slots = () if prices is None else prices.slots
+        return cheap_windows(slots, self._cheap_limit / 100, self.zone)
 
     def day_start(self, now: datetime) -> datetime:
         """Return when the home's day began."""

@@ -153,6 +153,19 @@ PRICES: Final = (
 
 HOME_SENSORS: Final = (
     FlatpeakHomeSensorDescription(
+        key="next_cheap_window",
+        translation_key="next_cheap_window",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        value_fn=lambda coordinator: min(
+            (
+                window.start
+                for window in coordinator.cheap_windows()
+                if window.start > dt_util.utcnow()
+            ),
+            default=None,
+        ),
+    ),
+    FlatpeakHomeSensorDescription(
         key="tariff_name",
         translation_key="tariff_name",
         value_fn=lambda coordinator: coordinator.data.tariff.name,

@@ -50,7 +50,11 @@ async def test_the_length_of_intervals(
         flow["flow_id"], {"link_dashboard": True, "interval_length": "30"}
     )
     await furnished.async_settle()
-    assert entry.options == {"link_dashboard": True, "interval_length": "30"}
+    assert entry.options == {
+        "cheap_limit": 25,
+        "interval_length": "30",
+        "link_dashboard": True,
+    }
 
     flow = await options.async_init(entry.entry_id)
     shown = {str(key): key.description for key in flow["data_schema"].schema}
@@ -104,3 +108,19 @@ async def test_no_more_history(
     meters = entry.runtime_data.meters
 
     assert await _choose(furnished, entry, **answers) == meters
+
+
+@pytest.mark.parametrize("limit", [-1, 101, "much"])
+async def test_what_counts_as_cheap(
+    furnished: Home, entry: ConfigEntry[Any], limit: Any
+) -> None:
+    """It is a share in percent, and nothing else is taken."""
+    options = furnished.hass.config_entries.options
+    flow: Flow = await options.async_init(entry.entry_id)
+    with pytest.raises(InvalidData):
+        await options.async_configure(
+            flow["flow_id"], {"link_dashboard": True, "cheap_limit": limit}
+        )
+    await options.async_configure(flow["flow_id"], {"link_dashboard": True})
+    await furnished.async_settle()
+    assert entry.options["cheap_limit"] == 25

@@ -6,19 +6,24 @@ from typing import Any, Final
 import voluptuous as vol
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlow
+from homeassistant.const import PERCENTAGE
 from homeassistant.core import callback
 from homeassistant.helpers.selector import (
     BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
     SelectSelector,
     SelectSelectorConfig,
 )
 from homeassistant.util import dt as dt_util
 
 from ..const import (
+    CONF_CHEAP_LIMIT,
     CONF_HISTORY,
     CONF_HISTORY_START,
     CONF_INTERVAL_LENGTH,
     CONF_LINK_DASHBOARD,
+    DEFAULT_CHEAP_LIMIT,
     INTERVAL_LENGTH_AUTO,
     SUBENTRY_TYPE_METER,
 )
@@ -36,6 +41,9 @@ _OPTIONS_SCHEMA: Final = vol.Schema(
                 options=[INTERVAL_LENGTH_AUTO, "60", "30", "15"],
                 translation_key=CONF_INTERVAL_LENGTH,
             )
+        ),
+        vol.Required(CONF_CHEAP_LIMIT, default=DEFAULT_CHEAP_LIMIT): NumberSelector(
+            NumberSelectorConfig(min=0, max=100, unit_of_measurement=PERCENTAGE)
         ),
     }
 )
