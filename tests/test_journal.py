@@ -1,6 +1,7 @@
 """What survives a crash: cursors, refusals and the submission in doubt, on disk."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 import json
 import os
@@ -34,6 +35,7 @@ from custom_components.flatpeak.journal import (
     days_of,
     splits_of,
 )
+from custom_components.flatpeak.readings import Register, begin
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, UnsupportedStorageVersionError
 from homeassistant.helpers import json as json_helper
@@ -434,7 +436,7 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     assert journal.last_upload is None
     assert journal.repriced_on is None
     assert not journal.corrections_stopped
-    assert json.loads(file.read_text())["minor_version"] == 6
+    assert json.loads(file.read_text())["minor_version"] == 7
 
 
 async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -> None:
@@ -465,6 +467,84 @@ async def test_the_file_of_the_fifth_version(hass: HomeAssistant, file: Path) ->
 
     assert content(migrated) == content(journal)
     assert migrated.meters["dev_1"].slot_length(hour(50)) == HOUR
+
+
+async def test_the_file_of_the_sixth_version(hass: HomeAssistant, file: Path) -> None:
+    """It knows no readings: all was submitted as intervals, what is in doubt too."""
+    journal = await async_begun(hass)
+    await journal.async_doubt(submission(part(interval(48))))
+    stored = json.loads(file.read_text())
+    del stored["data"]["doubt"]["parts"][0]["register"]
+    for meter_data in stored["data"]["meters"].values():
+        del meter_data["registers"]
+    file.write_text(json.dumps(stored | {"minor_version": 6}))
+
+    assert content(await async_loaded(hass)) == content(journal)
+
+
+def told(start: int, end: int, register_wh: float = 100.0) -> Register:
+    """Return a register that was read at the borders of a stretch of hours."""
+    return Register(
+        start=hour(start), end=hour(end), register_wh=register_wh, is_begun=True
+    )
+
+
+def test_register_begins_at_the_cursor() -> None:
+    """It does where there was none before, or energy was submitted since."""
+    journal = meter()
+    assert journal.next_register() == (begin(hour(48), None), [])
+
+    journal.registers = [told(20, 40)]
+    assert journal.next_register() == (begin(hour(48), told(20, 40)), [])
+
+    journal.refusals = [refusal(47)]
+    assert journal.next_register() == (begin(hour(48), told(20, 40)), [])
+
+
+def test_register_goes_on() -> None:
+    """It does from its last reading, with what was refused since."""
+    journal = meter()
+    journal.registers = [told(20, 48)]
+    journal.refusals = [refusal(30)]
+    assert journal.next_register() == (told(20, 48), [])
+
+    journal.registers = [told(20, 46)]
+    journal.refusals = [refusal(47), refusal(30), refusal(46)]
+    assert journal.next_register() == (told(20, 46), [interval(46), interval(47)])
+
+
+def test_readings_tell_what_was_refused_before() -> None:
+    """The register moves, and what lies before its last reading is not missing."""
+    journal = meter()
+    journal.registers = [told(20, 46)]
+    journal.refusals = [refusal(30), refusal(46), refusal(47)]
+    sent = replace(part(interval(46, hours=2), interval(48)), register=told(20, 46))
+    known, untold = sent.answered({1: "no"}, SENT)
+    assert known.intervals == (interval(46, hours=2), interval(48))
+    assert [each.interval for each in untold] == [interval(48)]
+
+    journal.accept(known, untold)
+
+    assert [each.interval for each in journal.refusals] == [interval(30), interval(48)]
+    assert journal.registers == [told(20, 48, 100.1)]
+    assert journal.has_readings(hour(47), hour(90))
+    assert not journal.has_readings(hour(48), hour(90))
+    assert not journal.has_readings(hour(0), hour(20))
+
+
+def test_registers_that_begin_anew_are_kept() -> None:
+    """Each stretch of time that was told by readings is known."""
+    journal = meter()
+    for start in (40, 48):
+        register = begin(hour(start), None)
+        sent = replace(part(interval(start)), register=register)
+        known, _ = sent.answered({}, SENT)
+        journal.accept(known, ())
+
+    assert [(each.start, each.end) for each in journal.registers] == [
+        (hour(40), hour(41)),
+        (hour(48), hour(49)),
+    ]
 
 
 def test_an_hour_is_remembered_however_it_was_split() -> None:
@@ -544,8 +624,10 @@ async def test_all_of_the_journal_is_read_back(hass: HomeAssistant) -> None:
     journal.corrections_stopped = True
     journal.meters["dev_1"].remember(days_of([interval(5), interval(30, hours=3)]))
     journal.meters["dev_1"].remember_splits(splits_of(slots(5, 15)))
+    journal.meters["dev_1"].registers = [told(10, 20, 1 / 3)]
     await journal.async_doubt(
         submission(
+            replace(part(interval(7)), register=begin(hour(7), None)),
             part(interval(48, 1e-17), interval(49, 2 / 3, hours=400), carry_wh=-1 / 7),
             part(interval(5), device_id="dev_2", stretch=None),
             part(device_id="dev_2", stretch=HISTORY),
@@ -566,7 +648,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 6,
+        "minor_version": 7,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -597,6 +679,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                     "splits": [],
                     "sources": [],
                     "debt_since": None,
+                    "registers": [],
                 }
             },
             "doubt": {
@@ -608,6 +691,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                         "stretch": "fresh",
                         "position": start + 50 * 3600,
                         "carry_wh": 0.0,
+                        "register": None,
                     }
                 ],
             },

@@ -26,6 +26,7 @@ CONF_SESSION_PAUSE: Final = "session_pause"
 CONF_SESSION_STATES: Final = "session_states"
 CONF_SOURCE: Final = "source"
 CONF_STATISTIC_ID: Final = "statistic_id"
+CONF_SUBMIT: Final = "submit"
 
 DEFAULT_CONNECT_URL: Final = "https://connect-web.flatpeak.com"
 

@@ -671,25 +671,31 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
     def _async_see_energy(self, differing: Mapping[str, Discrepancy]) -> None:
         """Tell the user where Flatpeak does not count what was submitted."""
         for meter in self.meters:
-            if (worst := differing.get(meter.device_id)) is not None:
+            worst = differing.get(meter.device_id)
+            found = None if worst is None else self._difference(meter, worst)
+            for key in ("energy_differs", "readings_differ"):
+                if worst is None or key != found:
+                    async_withdraw_issue(
+                        self.hass, self.config_entry, key, about=meter.subentry_id
+                    )
+                    continue
                 async_raise_issue(
                     self.hass,
                     self.config_entry,
-                    "energy_differs",
+                    key,
                     about=meter.subentry_id,
                     meter=meter.name,
                     day=worst.day.astimezone(self.zone).date().isoformat(),
                     reported=f"{worst.reported_wh / WH_PER_KWH:.3f}",
                     submitted=f"{worst.submitted_wh / WH_PER_KWH:.3f}",
                 )
-            else:
-                async_withdraw_issue(
-                    self.hass,
-                    self.config_entry,
-                    "energy_differs",
-                    about=meter.subentry_id,
-                )
         self._async_see_corrections()
+
+    def _difference(self, meter: Meter, found: Discrepancy) -> str:
+        """Return what is wrong with a day that Flatpeak counts otherwise."""
+        known = self.journal.meters[meter.device_id]
+        is_read = known.has_readings(found.day, days_later(found.day, 1))
+        return "readings_differ" if is_read else "energy_differs"
 
     @callback
     def _async_see_corrections(self) -> None:

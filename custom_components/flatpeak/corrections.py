@@ -250,10 +250,13 @@ class Corrector:
         """Submit records again, return how many were sent.
 
         Where Flatpeak does not have them then in place of what it had, corrections
-        stop.
+        stop. What was told by readings stays as it is: another reading would move all
+        energy after it too.
         """
         sent = 0
-        for batch in batched(records, MAX_BATCH_RECORDS, strict=False):
+        known = self._journal.meters[device_id]
+        can_change = (e for e in records if not known.has_readings(e.start, e.end))
+        for batch in batched(can_change, MAX_BATCH_RECORDS, strict=False):
             LOGGER.info(
                 "The energy of %d records has changed in Home Assistant since it was "
                 "uploaded; they are uploaded again",

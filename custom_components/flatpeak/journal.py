@@ -21,10 +21,11 @@ from homeassistant.util import dt as dt_util
 from .api import FlatpeakError
 from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval, floor_hour, in_hours
+from .readings import Register, begin, tell
 from .sessions import Session
 
 STORAGE_VERSION: Final = 1
-STORAGE_MINOR_VERSION: Final = 6
+STORAGE_MINOR_VERSION: Final = 7
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
@@ -303,6 +304,8 @@ class MeterJournal:
     """Where the energy came from, oldest first."""
     debt_since: datetime | None = None
     """Since when energy that ran backwards is carried on in the fresh hours."""
+    registers: list[Register] = field(default_factory=list)
+    """The stretches of time that were told by readings, oldest first."""
 
     def follow(self, source: str, statistic_id: str, border: datetime) -> None:
         """Note where the energy comes from: from another source only after a border."""
@@ -353,7 +356,7 @@ class MeterJournal:
         """
         if part.stretch == CORRECTION:
             refused = ()
-        sent = {interval.start for interval in part.intervals}
+        sent = self._sent_by(part)
         since = {refusal.interval.start: refusal.since for refusal in self.refusals}
         self.refusals = [
             *(kept for kept in self.refusals if kept.interval.start not in sent),
@@ -368,8 +371,51 @@ class MeterJournal:
                 self._see_debt(carry_wh)
             stretch.position = part.position
             stretch.carry_wh = carry_wh
+        if part.register is not None:
+            self._read(part.register)
         if part.intervals:
             self.owe_costs(part.intervals[0].start, part.intervals[-1].end)
+
+    def _sent_by(self, part: Part) -> set[datetime]:
+        """Return when the records of a part begin, and what its readings tell too."""
+        sent = {interval.start for interval in part.intervals}
+        if part.register is not None and part.intervals:
+            start, end = part.intervals[0].start, part.intervals[-1].end
+            refused = (refusal.interval.start for refusal in self.refusals)
+            sent.update(each for each in refused if start <= each < end)
+        return sent
+
+    def _read(self, register: Register) -> None:
+        """Note how far readings have told the energy."""
+        if self.registers and self.registers[-1].start == register.start:
+            self.registers.pop()
+        self.registers.append(register)
+
+    def next_register(self) -> tuple[Register, list[EnergyInterval]]:
+        """Return the register that tells what comes, and what it is still to tell.
+
+        It goes on where nothing but refused records lies between its last reading
+        and the cursor, else one begins at the cursor.
+        """
+        last = self.registers[-1] if self.registers else None
+        if last is not None:
+            untold = self._refused_from(last.end)
+            if (untold[-1].end if untold else last.end) == self.fresh.position:
+                return last, untold
+        return begin(self.fresh.position, last), []
+
+    def _refused_from(self, start: datetime) -> list[EnergyInterval]:
+        """Return the refused records that go on from an instant, and from each other."""
+        by_start = {each.interval.start: each.interval for each in self.refusals}
+        found = []
+        while start in by_start:
+            found.append(by_start[start])
+            start = by_start[start].end
+        return found
+
+    def has_readings(self, start: datetime, end: datetime) -> bool:
+        """Return whether energy of a window was told by readings."""
+        return any(each.start < end and start < each.end for each in self.registers)
 
     def _carry_after(self, part: Part) -> float:
         """Return the debt that goes on after a part: none where a source begins."""
@@ -464,6 +510,7 @@ class MeterJournal:
             "splits": [split.as_list() for split in self.splits],
             "sources": [source.as_dict() for source in self.sources],
             "debt_since": None if self.debt_since is None else _stamp(self.debt_since),
+            "registers": list(map(_register_as_list, self.registers)),
             "history": None if self.history is None else self.history.as_dict(),
             "refusals": [refusal.as_dict() for refusal in self.refusals],
             "unpriced": None if self.unpriced is None else self.unpriced.as_list(),
@@ -485,6 +532,7 @@ class MeterJournal:
             debt_since=None
             if data["debt_since"] is None
             else dt_util.utc_from_timestamp(data["debt_since"]),
+            registers=list(map(_register_from_list, data["registers"])),
             history=None if history is None else Stretch.from_dict(history),
             refusals=[Refusal.from_dict(refusal) for refusal in data["refusals"]],
             unpriced=None
@@ -511,6 +559,29 @@ class Part:
     """
     position: datetime
     carry_wh: float
+    register: Register | None = None
+    """What tells the energy, as it was read last; None for a part of intervals."""
+
+    def answered(
+        self, refused: Mapping[int, str], since: datetime
+    ) -> tuple[Part, list[Refusal]]:
+        """Return what Flatpeak has made of the part, and what it knows nothing of.
+
+        Given are the numbers of what it refused of the part, with the reasons.
+        """
+        part = self
+        untold: Mapping[EnergyInterval, str]
+        if self.register is None:
+            untold = {self.intervals[n]: reason for n, reason in refused.items()}
+        else:
+            told = tell(self.intervals, self.register, refused)
+            known = sorted([*told.records, *told.untold], key=lambda each: each.start)
+            part = replace(self, intervals=tuple(known), register=told.register)
+            untold = told.untold
+        return part, [
+            Refusal(interval=interval, reason=reason, since=since)
+            for interval, reason in untold.items()
+        ]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the part as it is stored."""
@@ -520,17 +591,22 @@ class Part:
             "stretch": self.stretch,
             "position": _stamp(self.position),
             "carry_wh": self.carry_wh,
+            "register": None
+            if self.register is None
+            else _register_as_list(self.register),
         }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Return a stored part."""
+        register = data["register"]
         return cls(
             device_id=data["device_id"],
             intervals=tuple(map(_interval_from_list, data["intervals"])),
             stretch=data["stretch"],
             position=dt_util.utc_from_timestamp(data["position"]),
             carry_wh=data["carry_wh"],
+            register=None if register is None else _register_from_list(register),
         )
 
 
@@ -614,7 +690,12 @@ _NEW_TO_METERS: Final[dict[str, Any]] = {
     "splits": [],
     "sources": [],
     "debt_since": None,
+    "registers": [],
 }
+
+
+# What a part of an earlier version does not have.
+_NEW_TO_PARTS: Final[dict[str, Any]] = {"register": None}
 
 
 class _JournalStore(Store[dict[str, Any]]):
@@ -651,6 +732,8 @@ class _JournalStore(Store[dict[str, Any]]):
             device_id: _NEW_TO_METERS | meter
             for device_id, meter in old_data["meters"].items()
         }
+        if doubt := old_data["doubt"]:
+            doubt["parts"] = [_NEW_TO_PARTS | part for part in doubt["parts"]]
         return data | old_data | {"meters": meters}
 
     @override
@@ -846,4 +929,21 @@ def _interval_from_list(data: list[float]) -> EnergyInterval:
         start=dt_util.utc_from_timestamp(start),
         end=dt_util.utc_from_timestamp(end),
         energy_wh=energy_wh,
+    )
+
+
+def _register_as_list(register: Register) -> list[Any]:
+    """Return a register as it is stored."""
+    start, end = _stamp(register.start), _stamp(register.end)
+    return [start, end, register.register_wh, register.is_begun]
+
+
+def _register_from_list(data: list[Any]) -> Register:
+    """Return a stored register."""
+    start, end, register_wh, is_begun = data
+    return Register(
+        start=dt_util.utc_from_timestamp(start),
+        end=dt_util.utc_from_timestamp(end),
+        register_wh=register_wh,
+        is_begun=is_begun,
     )

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util, slugify
 
-from .api import EnergyFlowDirection, Interval, TariffDirection
+from .api import EnergyFlowDirection, Interval, Reading, TariffDirection
 from .const import (
     CONF_DEVICE_ID,
     CONF_FLOW,
@@ -21,10 +21,12 @@ from .const import (
     CONF_SESSION_PAUSE,
     CONF_SESSION_STATES,
     CONF_SOURCE,
+    CONF_SUBMIT,
     DOMAIN,
     SUBENTRY_TYPE_METER,
 )
 from .intervals import EnergyInterval
+from .readings import Mark
 
 COST: Final = "cost"
 COMPENSATION: Final = "compensation"
@@ -64,6 +66,13 @@ _TARIFF_DIRECTIONS: Final = {
 }
 
 
+class Submit(StrEnum):
+    """As what the energy of a meter is submitted."""
+
+    INTERVALS = "intervals"
+    READINGS = "readings"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SessionSource:
     """The entity that tells when a meter is in session."""
@@ -88,6 +97,7 @@ class Meter:
     source: str
     history_start: datetime | None
     """The beginning of the wanted history; None asks for everything."""
+    submit: Submit = Submit.INTERVALS
     session: SessionSource | None = None
     """What tells of its sessions, if anything does."""
 
@@ -118,6 +128,14 @@ class Meter:
             tariff_direction=self.flow.tariff_direction,
             record_reference_id=f"{self.device_id}-{interval.start.timestamp():.0f}",
             confidence=self.flow.confidence,
+        )
+
+    def as_reading(self, mark: Mark) -> Reading:
+        """Return the reading that tells Flatpeak what the meter's register shows."""
+        return Reading(
+            time=mark.time,
+            register_wh=mark.register_wh,
+            record_reference_id=f"{self.device_id}-reading-{mark.time.timestamp():.0f}",
         )
 
 
@@ -164,6 +182,7 @@ def _meter(entry: ConfigEntry, subentry: ConfigSubentry) -> Meter:
         history_start=None
         if start is None
         else dt_util.parse_datetime(start, raise_on_error=True),
+        submit=Submit(subentry.data.get(CONF_SUBMIT, Submit.INTERVALS)),
         session=_session(subentry.data),
     )
 

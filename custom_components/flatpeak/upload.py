@@ -5,7 +5,6 @@ moves only over records that Flatpeak has accepted.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -56,8 +55,9 @@ from .journal import (
     days_of,
     splits_of,
 )
-from .meter import Meter, async_statistic_id
+from .meter import Meter, Submit, async_statistic_id
 from .patience import Patience
+from .readings import Register, marks
 from .sources import async_read_meters, async_read_short_of_meters, async_sources
 from .statistics import async_first_start, async_short_start
 
@@ -207,7 +207,7 @@ class Uploader:
         while low < until:
             high = self._window_end(low, until)
             if parts := await self._async_parts(kind, low, high):
-                await self._async_submit(parts)
+                await self._async_submit_all(parts)
                 return True
             low = high
         return False
@@ -248,9 +248,33 @@ class Uploader:
         short: Mapping[str, ShortChanges] = {}
         if self.slot_length < HOUR:
             short = await async_read_short_of_meters(self._hass, journals, low, high)
-        return await self._hass.async_add_executor_job(
+        parts = await self._hass.async_add_executor_job(
             _parts, kind, stretches, rows, self.slot_length, short
         )
+        return list(map(self._as_told, parts))
+
+    def _as_told(self, part: Part) -> Part:
+        """Return a part as its meter tells it.
+
+        Only fresh hours can be readings: those must come in order of time.
+        """
+        if part.stretch != FRESH or not self._is_read(part.device_id):
+            return part
+        register, untold = self._journal.meters[part.device_id].next_register()
+        return replace(
+            part, intervals=(*_joined(untold), *part.intervals), register=register
+        )
+
+    def _is_read(self, device_id: str) -> bool:
+        """Return whether the energy of a meter is submitted as readings."""
+        return self._meters[device_id].submit is Submit.READINGS
+
+    async def _async_submit_all(self, parts: Iterable[Part]) -> None:
+        """Submit parts: together, but for readings, which are of one meter each."""
+        together = [part for part in parts if part.register is None]
+        alone = [[part] for part in parts if part.register is not None]
+        for group in filter(None, [together, *alone]):
+            await self._async_submit(group)
 
     async def _async_submit(self, parts: Iterable[Part]) -> bool:
         """Submit parts, return whether Flatpeak has taken all of them.
@@ -258,23 +282,44 @@ class Uploader:
         From here until the answer they are in doubt.
         """
         submission = Submission(sent=dt_util.utcnow(), parts=tuple(parts))
-        records = await self._hass.async_add_executor_job(self._records, submission)
         before = self._journal.doubt
         await self._journal.async_doubt(submission)
         try:
-            batch = await self._client.submit_intervals(records)
+            batch = await self._async_send(submission)
         except DOUBTFUL_ERRORS:
             raise
         except FlatpeakError:
             await self._journal.async_drop_doubt(before)
             raise
-        refusals = _refusals(submission, batch)
+        known, refusals = _answered(submission, _reasons(submission, batch))
         LOGGER.debug("Flatpeak has taken %d records", batch.records_accepted)
-        await self._journal.async_accept(submission, batch.batch_id, refusals)
+        await self._journal.async_accept(known, batch.batch_id, refusals)
         # Whoever is behind with an earlier one is not waited for.
         if len(self._journal.batches) == 1:
             await self._async_follow_batches(PROCESSING_WAITS)
         return not refusals
+
+    async def _async_send(self, submission: Submission) -> Batch:
+        """Send a submission to Flatpeak: readings, or intervals."""
+        part = submission.parts[0]
+        if part.register is None:
+            return await self._client.submit_intervals(
+                await self._hass.async_add_executor_job(self._records, submission)
+            )
+        meter = self._meters[part.device_id]
+        return await self._client.submit_cumulative(
+            meter.location_id,
+            meter.device_id,
+            meter.flow.energy_flow_direction,
+            meter.flow.tariff_direction,
+            [meter.as_reading(mark) for mark in marks(part.intervals, part.register)],
+        )
+
+    async def _async_accept(self, parts: Iterable[Part], sent: datetime) -> None:
+        """Note that Flatpeak has all of some parts."""
+        submission = Submission(sent=sent, parts=tuple(parts))
+        known, _ = _answered(submission, {})
+        await self._journal.async_accept(known, None, {})
 
     def _records(self, submission: Submission) -> list[Interval]:
         """Return the meter records of a submission, in its order."""
@@ -341,10 +386,8 @@ class Uploader:
             _without(part, lost) for part, lost in zip(parts, missing, strict=True)
         ]
         if any(part.intervals for part in there):
-            found = Submission(sent=dt_util.utcnow(), parts=tuple(there))
-            await self._journal.async_accept(found, None, {})
-        if any(part.intervals for part in missing):
-            await self._async_submit(missing)
+            await self._async_accept(there, dt_util.utcnow())
+        await self._async_submit_all(part for part in missing if part.intervals)
         self._all_retried_on = now.date()
 
     async def async_correct(
@@ -434,28 +477,51 @@ class Uploader:
 
     def _refused_parts(self, now: datetime) -> list[Part]:
         """Return refused records that are due, as many as fit into one submission."""
-        are_all_due = self._all_retried_on != now.date()
         parts = []
         room = MAX_BATCH_RECORDS
         for device_id in self._meters:
-            journal = self._journal.meters[device_id]
-            refusals = [
-                refusal
-                for refusal in journal.refusals
-                if are_all_due or now - refusal.since < INSISTENCE
-            ][:room]
-            room -= len(refusals)
-            if refusals:
-                parts.append(
-                    Part(
-                        device_id=device_id,
-                        intervals=tuple(refusal.interval for refusal in refusals),
-                        stretch=None,
-                        position=journal.fresh.position,
-                        carry_wh=journal.fresh.carry_wh,
-                    )
-                )
+            register, untold = self._untold(device_id)
+            if untold:
+                most = untold[:MAX_BATCH_RECORDS]
+                parts.append(self._again(device_id, most, register))
+            told = set(untold)
+            due = [each for each in self._due(device_id, now) if each not in told]
+            if due := due[:room]:
+                parts.append(self._again(device_id, due))
+            room -= len(due)
         return parts
+
+    def _untold(self, device_id: str) -> tuple[Register | None, list[EnergyInterval]]:
+        """Return what the register of a meter is still to tell: its refused readings."""
+        if not self._is_read(device_id):
+            return None, []
+        return self._journal.meters[device_id].next_register()
+
+    def _due(self, device_id: str, now: datetime) -> list[EnergyInterval]:
+        """Return the refused records of a meter that are due."""
+        are_all_due = self._all_retried_on != now.date()
+        return [
+            refusal.interval
+            for refusal in self._journal.meters[device_id].refusals
+            if are_all_due or now - refusal.since < INSISTENCE
+        ]
+
+    def _again(
+        self,
+        device_id: str,
+        intervals: Iterable[EnergyInterval],
+        register: Register | None = None,
+    ) -> Part:
+        """Return a part of what was sent before, with which no cursor moves."""
+        fresh = self._journal.meters[device_id].fresh
+        return Part(
+            device_id=device_id,
+            intervals=tuple(intervals),
+            stretch=None,
+            position=fresh.position,
+            carry_wh=fresh.carry_wh,
+            register=register,
+        )
 
     async def _async_settle_last(self) -> None:
         """Know what became of the last submission before there is another."""
@@ -480,8 +546,7 @@ class Uploader:
         missing = await self._async_missing_parts(parts)
         if not any(part.intervals for part in missing):
             LOGGER.debug("Nothing of the submission in doubt is missing at Flatpeak")
-            known = replace(doubt, parts=tuple(parts))
-            await self._journal.async_accept(known, None, {})
+            await self._async_accept(parts, doubt.sent)
             return
         has_arrived = _energy(missing) < _energy(parts)
         lost_after = REST_LOST_AFTER if has_arrived else LOST_AFTER
@@ -522,7 +587,12 @@ class Uploader:
             ]
         except FlatpeakTariffError:
             return None
-        return replace(part, intervals=tuple(chain.from_iterable(found)))
+        lost = tuple(chain.from_iterable(found))
+        # Readings that are sent again count nothing twice. Where they tell no energy,
+        # no report tells that they are there.
+        if part.register and (lost or not _energy([part])):
+            return part
+        return replace(part, intervals=lost)
 
     async def _async_not_counted(
         self, meter: Meter, intervals: Sequence[EnergyInterval]
@@ -665,32 +735,64 @@ def _counts_all(counted: float, energies: Sequence[float]) -> bool:
     return counted >= expected - ROUNDING_WH
 
 
-def _refusals(submission: Submission, batch: Batch) -> dict[str, list[Refusal]]:
-    """Return the records of a submission that Flatpeak refused, by device id.
+def _joined(intervals: Sequence[EnergyInterval]) -> list[EnergyInterval]:
+    """Return adjoining intervals as one, of none none."""
+    if not intervals:
+        return []
+    return [
+        EnergyInterval(
+            start=intervals[0].start,
+            end=intervals[-1].end,
+            energy_wh=fsum(each.energy_wh for each in intervals),
+        )
+    ]
+
+
+def _size(part: Part) -> int:
+    """Return how many records a part consists of, as they are sent."""
+    if part.register is None:
+        return len(part.intervals)
+    return len(marks(part.intervals, part.register))
+
+
+def _reasons(submission: Submission, batch: Batch) -> dict[int, str]:
+    """Return the numbers of the records that Flatpeak refused, with the reasons.
 
     Raise FlatpeakResponseError when it is not known which those are: then a
     report has to tell which records are missing.
     """
-    sent = [
-        (part.device_id, interval)
-        for part in submission.parts
-        for interval in part.intervals
-    ]
-    failed = {record.record_number: record for record in batch.failed_records}
-    if batch.records_accepted + len(failed) < len(sent) or not failed.keys() <= set(
-        range(len(sent))
+    sent = sum(map(_size, submission.parts))
+    refused = {record.record_number: record.error for record in batch.failed_records}
+    if batch.records_accepted + len(refused) < sent or not refused.keys() <= set(
+        range(sent)
     ):
         raise FlatpeakResponseError("Flatpeak does not say which records it refused")
-    refusals: dict[str, list[Refusal]] = defaultdict(list)
-    for number, record in failed.items():
-        device_id, interval = sent[number]
-        refusals[device_id].append(
-            Refusal(interval=interval, reason=record.error, since=submission.sent)
-        )
-    if failed and any(part.stretch for part in submission.parts):
+    if refused and any(part.stretch for part in submission.parts):
         LOGGER.warning(
             "Flatpeak refused %d of %d records of energy; they are tried again by themselves",
-            len(failed),
-            len(sent),
+            len(refused),
+            sent,
         )
-    return refusals
+    return refused
+
+
+def _answered(
+    submission: Submission, refused: Mapping[int, str]
+) -> tuple[Submission, Mapping[str, list[Refusal]]]:
+    """Return what Flatpeak has made of a submission, and what it knows nothing of.
+
+    Given are the numbers of what it refused; the second is by device id.
+    """
+    first = 0
+    parts = []
+    refusals: dict[str, list[Refusal]] = {}
+    for part in submission.parts:
+        own = range(first, first := first + _size(part))
+        numbers = {
+            number - own.start: refused[number] for number in own if number in refused
+        }
+        known, untold = part.answered(numbers, submission.sent)
+        parts.append(known)
+        if untold:
+            refusals[part.device_id] = untold
+    return replace(submission, parts=tuple(parts)), refusals

@@ -91,6 +91,7 @@ async def test_meter(
         "flow": "consumption",
         "source": source,
         "history_start": (hour - timedelta(days=365)).isoformat(),
+        "submit": "intervals",
     }
     assert [each.device_id for each in bare.runtime_data.meters] == [device.id]
 
@@ -118,6 +119,7 @@ async def test_meter_that_is_no_energy(
     assert suggested(flow) == {
         "statistic_id": statistic_id,
         "session_pause": 5,
+        "submit": "intervals",
         **answers,
     }
 
@@ -189,6 +191,7 @@ async def test_new_name(furnished: Home, entry: ConfigEntry[Any]) -> None:
         "statistic_id": CAR,
         "flow": "consumption",
         "name": "Ev charger",
+        "submit": "intervals",
     }
 
     flow = await _answer(
@@ -198,7 +201,8 @@ async def test_new_name(furnished: Home, entry: ConfigEntry[Any]) -> None:
     assert flow["reason"] == "reconfigure_successful"
     await furnished.async_settle()
     assert [each.title for each in entry.subentries.values()][3] == "My car"
-    assert [dict(each.data) for each in entry.subentries.values()] == before
+    after = [dict(each.data) for each in entry.subentries.values()]
+    assert after == [*before[:3], before[3] | {"submit": "intervals"}]
     car = entry.runtime_data.meters[3]
     device = dr.async_get(furnished.hass).async_get_device_by_identifier(
         (DOMAIN, car.device_id), entry.entry_id
@@ -228,7 +232,11 @@ async def test_new_source(furnished: Home, entry: ConfigEntry[Any]) -> None:
     for statistic_id, error in ((IMPORT, "source_in_use"), ("sensor.x", "not_energy")):
         flow = await _answer(furnished, flow, statistic_id=statistic_id, **answers)
         assert flow["errors"] == {"statistic_id": error}
-        assert suggested(flow) == {"statistic_id": statistic_id, **answers}
+        assert suggested(flow) == {
+            "statistic_id": statistic_id,
+            "submit": "intervals",
+            **answers,
+        }
 
     flow = await _answer(furnished, flow, statistic_id=heat, **answers)
 
@@ -247,7 +255,11 @@ async def test_source_that_is_gone(furnished: Home, entry: ConfigEntry[Any]) -> 
     source = entry.runtime_data.meters[3].source
     er.async_get(furnished.hass).async_remove(CAR)
     flow = await _begin_to_change(furnished, entry, "Ev charger")
-    assert suggested(flow) == {"flow": "consumption", "name": "Ev charger"}
+    assert suggested(flow) == {
+        "flow": "consumption",
+        "name": "Ev charger",
+        "submit": "intervals",
+    }
 
     flow = await _answer(furnished, flow, flow="consumption", name="Old car")
 

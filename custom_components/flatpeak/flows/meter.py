@@ -35,12 +35,13 @@ from ..const import (
     CONF_SESSION_STATES,
     CONF_SOURCE,
     CONF_STATISTIC_ID,
+    CONF_SUBMIT,
     SUBENTRY_TYPE_METER,
 )
 from ..coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
 from ..intervals import floor_hour
 from ..journal import Journal
-from ..meter import Flow, async_source_of, async_statistic_id, meters_of
+from ..meter import Flow, Submit, async_source_of, async_statistic_id, meters_of
 from ..statistics import async_energy_statistics
 from .forms import (
     HISTORY_1_YEAR,
@@ -68,6 +69,10 @@ _FLOW_SELECTOR: Final = SelectSelector(
     SelectSelectorConfig(options=list(Flow), translation_key=CONF_FLOW)
 )
 
+_SUBMIT_SELECTOR: Final = SelectSelector(
+    SelectSelectorConfig(options=list(Submit), translation_key=CONF_SUBMIT)
+)
+
 # The frontend cannot show a required statistic: it knows no value to begin with. That
 # one was chosen is checked by the step.
 _METER_SCHEMA: Final = vol.Schema(
@@ -76,6 +81,7 @@ _METER_SCHEMA: Final = vol.Schema(
         vol.Required(CONF_FLOW, default=Flow.CONSUMPTION): _FLOW_SELECTOR,
         vol.Optional(CONF_NAME): TextSelector(),
         vol.Required(CONF_HISTORY, default=HISTORY_1_YEAR): HISTORY_SELECTOR,
+        vol.Required(CONF_SUBMIT, default=Submit.INTERVALS): _SUBMIT_SELECTOR,
         **SESSION_FIELDS,
     }
 )
@@ -85,6 +91,7 @@ _CHANGED_METER_SCHEMA: Final = vol.Schema(
         vol.Optional(CONF_STATISTIC_ID): StatisticSelector(),
         vol.Required(CONF_FLOW): _FLOW_SELECTOR,
         vol.Required(CONF_NAME): TextSelector(),
+        vol.Required(CONF_SUBMIT, default=Submit.INTERVALS): _SUBMIT_SELECTOR,
         **SESSION_FIELDS,
     }
 )
@@ -119,7 +126,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             names = await async_energy_statistics(self.hass, [statistic_id])
             if statistic_id not in names:
                 failure = FormFailure(errors={CONF_STATISTIC_ID: "not_energy"})
-            else:
+            elif not (failure := _check_sessions(user_input)):
                 self._name = user_input.get(CONF_NAME, "").strip()
                 self._name = self._name or names[statistic_id]
                 try:
@@ -198,7 +205,11 @@ class MeterSubentryFlow(ConfigSubentryFlow):
         )
         return self.async_create_entry(
             title=meter["title"],
-            data={**meter["data"], **self._session},
+            data={
+                **meter["data"],
+                CONF_SUBMIT: user_input[CONF_SUBMIT],
+                **self._session,
+            },
             unique_id=meter["unique_id"],
         )
 
@@ -219,6 +230,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             if statistic_id := user_input.get(CONF_STATISTIC_ID):
                 self._source = async_source_of(self.hass, statistic_id)
                 failure = await self._async_check_source(meter, statistic_id)
+            failure = failure or _check_sessions(user_input)
             if not failure:
                 return await self._async_see_session(user_input)
         return self.async_show_form(
@@ -234,6 +246,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
         present = {
             CONF_FLOW: meter.data[CONF_FLOW],
             CONF_NAME: meter.title,
+            CONF_SUBMIT: meter.data.get(CONF_SUBMIT, Submit.INTERVALS),
             **async_present_session(self.hass, meter.data),
         }
         statistic_id = async_statistic_id(self.hass, meter.data[CONF_SOURCE])
@@ -275,7 +288,8 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             for key, value in meter.data.items()
             if key not in SESSION_FIELDS and key != CONF_SESSION_STATES
         }
-        return {**kept, **changes, **self._session}
+        submit = {CONF_SUBMIT: self._answers[CONF_SUBMIT]}
+        return {**kept, **changes, **submit, **self._session}
 
     async def async_step_new_flow(
         self, user_input: dict[str, Any] | None = None
@@ -315,6 +329,16 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             data=self._changed(meter, changed["data"]),
             unique_id=changed["unique_id"],
         )
+
+
+def _check_sessions(user_input: Mapping[str, Any]) -> FormFailure:
+    """Return why sessions cannot be told: readings are not cut at their borders."""
+    if (
+        user_input.get(CONF_SESSION_ENTITY)
+        and user_input[CONF_SUBMIT] == Submit.READINGS
+    ):
+        return FormFailure(errors={CONF_SUBMIT: "readings_without_sessions"})
+    return FormFailure()
 
 
 async def async_new_meter(
