@@ -269,7 +269,7 @@ class Uploader:
         """Return whether the energy of a meter is submitted as readings."""
         return self._meters[device_id].submit is Submit.READINGS
 
-    async def _async_submit_all(self, parts: Iterable[Part]) -> None:
+    async def _async_submit_all(self, parts: Sequence[Part]) -> None:
         """Submit parts: together, but for readings, which are of one meter each."""
         together = [part for part in parts if part.register is None]
         alone = [[part] for part in parts if part.register is not None]
@@ -387,7 +387,7 @@ class Uploader:
         ]
         if any(part.intervals for part in there):
             await self._async_accept(there, dt_util.utcnow())
-        await self._async_submit_all(part for part in missing if part.intervals)
+        await self._async_submit_all([part for part in missing if part.intervals])
         self._all_retried_on = now.date()
 
     async def async_correct(
