@@ -87,6 +87,23 @@ async def test_nothing_has_changed(
     assert "energy_differs" not in issues(home.hass)
 
 
+async def test_energy_that_moves_between_hours(
+    home: Home, coordinator: FlatpeakCoordinator
+) -> None:
+    """It is found, though the day has as much as before."""
+    before, records = submissions(home), counted(home)
+    await async_adjust(home, {HOURS - 5: 250.0, HOURS - 7: -250.0})
+
+    await coordinator.async_refresh()
+    await coordinator.async_refresh()
+
+    records[START + (HOURS - 5) * HOUR] += 250.0
+    records[START + (HOURS - 7) * HOUR] -= 250.0
+    assert counted(home) == pytest.approx(records)
+    assert submissions(home) == before + 1
+    assert "corrections_stopped" not in issues(home.hass)
+
+
 async def test_changed_hours_are_submitted_again(
     home: Home, coordinator: FlatpeakCoordinator
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from custom_components.flatpeak.api import FlatpeakClient, FlatpeakError, PostalAddress
 from custom_components.flatpeak.journal import Journal
-from custom_components.flatpeak.meter import Flow, Meter
+from custom_components.flatpeak.meter import Flow, Meter, Submit
 from custom_components.flatpeak.patience import Patience
 from custom_components.flatpeak.upload import Uploader
 from homeassistant.const import CONF_API_KEY
@@ -81,7 +81,7 @@ class Place:
         self._client = client
         self._location_id = location_id
 
-    async def async_meter(self, name: str) -> Meter:
+    async def async_meter(self, name: str, submit: Submit) -> Meter:
         """Return a meter of which nothing is submitted."""
         device = await self._client.create_device(name)
         return Meter(
@@ -92,6 +92,7 @@ class Place:
             flow=Flow.CONSUMPTION,
             source=SOURCE,
             history_start=UNTIL - len(ENERGY) * HOUR,
+            submit=submit,
         )
 
     async def async_start(self, meter: Meter) -> Uploader:
@@ -157,11 +158,18 @@ async def _async_recover(
     pytest.fail("the upload does not recover")
 
 
-@pytest.mark.parametrize("duplicates", list(Duplicates))
+@pytest.mark.parametrize(
+    ("submit", "duplicates"),
+    [
+        *((Submit.INTERVALS, each) for each in Duplicates),
+        (Submit.READINGS, Duplicates.OVERWRITE),
+    ],
+)
 @pytest.mark.parametrize("is_early", [True, False], ids=["early", "late"])
 async def test_a_crash_at_every_await(
     place: Place,
     clock: TickingDateTimeFactory,
+    submit: Submit,
     duplicates: Duplicates,
     *,
     is_early: bool,
@@ -170,7 +178,7 @@ async def test_a_crash_at_every_await(
     simulator = place.home.simulator
     simulator.settings.duplicates = duplicates
     for number in count(1):
-        meter = await place.async_meter(f"meter {number}")
+        meter = await place.async_meter(f"meter {number}", submit)
         uploader = await place.async_start(meter)
         is_done = await Cut(uploader.async_upload_fresh(UNTIL), number, is_early)
         if not is_done:

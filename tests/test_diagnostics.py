@@ -99,6 +99,29 @@ async def test_meters(priced: PricedHome) -> None:
     assert meter["costs"]["days"][-1]["start"] == "2026-11-23T23:00:00+00:00"
 
 
+async def test_meter_of_readings(priced: PricedHome) -> None:
+    """It tells from when to when its energy was told by readings."""
+    subentry = priced.entry.subentries[priced.meter().subentry_id]
+    priced.hass.config_entries.async_update_subentry(
+        priced.entry, subentry, data={**subentry.data, "submit": "readings"}
+    )
+    await priced.home.async_settle()
+    await priced.async_use()
+    await priced.async_cycle()
+
+    meters = (await async_diagnostics(priced))["meters"]
+
+    assert [each["submit"] for each in meters.values()] == ["readings", "intervals"]
+    assert meters["meter 1"]["journal"]["registers"] == [
+        {
+            "start": "2026-11-24T12:00:00+00:00",
+            "end": "2026-11-24T13:00:00+00:00",
+            "register_wh": 1000.0,
+        }
+    ]
+    assert meters["meter 2"]["journal"]["registers"] == []
+
+
 async def test_device(priced: PricedHome, hass_client: ClientSessionGenerator) -> None:
     """The device of a meter tells of that meter alone, that of the home of all."""
     registry = dr.async_get(priced.hass)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
-from itertools import batched, chain
+from itertools import batched, chain, groupby
 from math import fsum
 from typing import Final
 
@@ -174,13 +174,25 @@ class Corrector:
             return
         records = _settled(known, reading.intervals_of(reading.changed), short)
         try:
-            differing = await self._uploader.async_differing(device_id, records)
+            differing = await self._async_differing(device_id, records)
             await self.async_replace(device_id, differing)
         except FlatpeakTariffError:
             return  # No report can tell now what is to be corrected.
         if not self._journal.corrections_stopped:
             known.remember(reading.remembered(reading.changed))
         await self._journal.async_save()
+
+    async def _async_differing(
+        self, device_id: str, records: Iterable[EnergyInterval]
+    ) -> list[EnergyInterval]:
+        """Return the records of hours of which Flatpeak counts other energy.
+
+        Each hour is asked for: energy may just have moved from one to another.
+        """
+        found: list[EnergyInterval] = []
+        for _, hour in groupby(records, key=lambda each: floor_hour(each.start)):
+            found += await self._uploader.async_differing(device_id, list(hour))
+        return found
 
     @property
     def _is_correcting(self) -> bool:

@@ -25,6 +25,7 @@ from .issues import async_issues
 from .journal import Journal, MeterJournal, Refusal, Span, Stretch, Submission
 from .meter import Meter, async_statistic_id, meters_of
 from .patience import Patience, async_patience
+from .readings import Register
 from .tariff import HomeTariff, Prices
 
 # The days of a meter's last reports that are shown.
@@ -219,6 +220,7 @@ def _doubt(submission: Submission, aliases: Aliases) -> dict[str, Any]:
             {
                 "meter": aliases[part.device_id],
                 "stretch": part.stretch,
+                "is_readings": part.register is not None,
                 "records": len(part.intervals),
                 "first": _interval(part.intervals[0]) if part.intervals else None,
                 "last": _interval(part.intervals[-1]) if part.intervals else None,
@@ -237,6 +239,7 @@ async def _async_meter(
     return {
         "flow": meter.flow,
         "history_start": meter.history_start,
+        "submit": meter.submit,
         "statistic": await _async_statistic(hass, meter),
         "journal": _meter_journal(journal.meters.get(meter.device_id)),
         "costs": _costs(costs.get(meter.device_id)),
@@ -266,6 +269,7 @@ def _meter_journal(journal: MeterJournal | None) -> dict[str, Any] | None:
         "records_waiting": journal.records_waiting(floor_hour(dt_util.utcnow())),
         "unpriced": None if journal.unpriced is None else _span(journal.unpriced),
         "refusals": list(map(_refusal, journal.refusals)),
+        "registers": list(map(_register, journal.registers)),
         "days": {
             day.isoformat(): {
                 "energy_wh": what.energy_wh,
@@ -306,6 +310,15 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
         **_interval(refusal.interval),
         "reason": refusal.reason,
         "since": refusal.since,
+    }
+
+
+def _register(register: Register) -> dict[str, Any]:
+    """Return a stretch of time that was told by readings, and the last of them."""
+    return {
+        "start": register.start,
+        "end": register.end,
+        "register_wh": register.register_wh,
     }
 
 
