@@ -16,7 +16,7 @@ from .simulator import ACCOUNT_ID, API_KEY
 
 NEW_KEY: Final = "sk_test_another"
 CHANGED: Final = "Reconfiguration was successful"
-HEIGHT: Final = 1250
+HEIGHT: Final = 1600
 
 
 @dataclass(frozen=True, kw_only=True)
