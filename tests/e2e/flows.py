@@ -1,6 +1,6 @@
-"""Every flow of a home that is set up, as a person walks through it in the browser."""
+"""Every flow, as a person walks through it in the browser."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +9,6 @@ from playwright.async_api import Error, Locator, Page, expect
 
 from .browser import open_page, running_browser, take_screenshot
 from .check import find_location, is_all_well
-from .configuration import COUNTRY
 from .demo import EV_CHARGER, GRID_IMPORT, HEAT_PUMP, Demo, Progress
 from .finding import Finding
 from .simulator import ACCOUNT_ID, API_KEY
@@ -69,23 +68,6 @@ class Walk:
         await self.see(then)
 
 
-async def begin_another_home(walk: Walk) -> None:
-    """Walk through the set-up of another home, up to its last step."""
-    await walk.demo.simulator.create_location("Münsterplatz 2", "Freiburg", COUNTRY)
-    await walk.page.get_by_role("button", name="Add hub").click()
-    await walk.see("Connect to Flatpeak")
-    await walk.fill("account_id", ACCOUNT_ID)
-    await walk.fill("api_key", API_KEY)
-    await walk.dialog.get_by_text("Servers", exact=True).click()
-    await walk.fill("api_url", walk.demo.simulator.url)
-    await walk.fill("connect_url", walk.demo.simulator.connect_url)
-    await walk.submit("Which home is this?")
-    await walk.dialog.get_by_text("Münsterplatz 2").click()
-    await walk.submit("Where do the prices come from?")
-    await walk.dialog.get_by_text("I connect a tariff later").click()
-    await walk.submit("What should be priced?")
-
-
 async def change_key(walk: Walk) -> None:
     """Give the home another key."""
     await walk.demo.simulator.take_keys(API_KEY, NEW_KEY)
@@ -119,8 +101,8 @@ async def connect_supplier(walk: Walk) -> None:
     await go_through_connect(walk)
 
 
-async def go_through_connect(walk: Walk) -> None:
-    """Choose Connect, and connect a supplier there."""
+async def go_through_connect(walk: Walk, then: str = CHANGED) -> None:
+    """Choose Connect, connect a supplier there, and see what comes then."""
     await walk.dialog.get_by_text("through Flatpeak Connect").first.click()
     async with walk.page.expect_popup() as popup:
         await walk.dialog.get_by_role("button", name="Submit").click()
@@ -129,7 +111,7 @@ async def go_through_connect(walk: Walk) -> None:
     await window.screenshot(path=walk.screenshots / "flow-connect-window.png")
     await walk.see("Flatpeak Connect opens in a new window")
     await window.get_by_role("button", name="Connect").click()
-    await walk.see(CHANGED)
+    await walk.see(then)
 
 
 async def repair_tariff(walk: Walk) -> None:
@@ -138,9 +120,7 @@ async def repair_tariff(walk: Walk) -> None:
     location_id = await find_location(walk.demo)
     devices = await walk.demo.home_assistant.entity_ids("flatpeak")
     await walk.demo.simulator.disconnect(location_id, "IMPORT")
-    await walk.demo.home_assistant.post(
-        "/api/services/button/press", {"entity_id": devices[f"{location_id}_sync"]}
-    )
+    await press_sync(walk, devices)
     await walk.page.goto(f"{walk.demo.home_assistant.url}/config/repairs")
     repair = walk.page.get_by_text(f"{entry['title']} has no tariff for").first
     await expect(repair).to_be_visible()
@@ -151,6 +131,14 @@ async def repair_tariff(walk: Walk) -> None:
     await go_through_connect(walk)
     provider = devices[f"{location_id}_provider"]
     await walk.demo.home_assistant.until_state(provider, "Example Energy")
+
+
+async def press_sync(walk: Walk, devices: Mapping[str, str]) -> None:
+    """Let the home see at once what has changed."""
+    sync = devices[f"{await find_location(walk.demo)}_sync"]
+    await walk.demo.home_assistant.post(
+        "/api/services/button/press", {"entity_id": sync}
+    )
 
 
 async def change_options(walk: Walk) -> None:
@@ -214,8 +202,75 @@ async def renew_key(walk: Walk) -> None:
     await walk.submit("Re-authentication was successful")
 
 
+async def repair_source(walk: Walk) -> None:
+    """Disable a sensor, see the ways out for its meter, and stop the meter."""
+    devices = await walk.demo.home_assistant.entity_ids("flatpeak")
+    await walk.demo.home_assistant.call(
+        "config/entity_registry/update",
+        entity_id=EV_CHARGER.statistic_id,
+        disabled_by="user",
+    )
+    await press_sync(walk, devices)
+    title = f"The sensor of {EV_CHARGER.name} is not recorded"
+    await open_repair(walk, title)
+    await walk.see(title)
+    await walk.dialog.get_by_text("Choose another statistic", exact=True).click()
+    await walk.see("goes on with the statistic that you choose")
+    await open_repair(walk, title)
+    await walk.dialog.get_by_text("Stop this meter").click()
+    await walk.see("Stop this meter?")
+    await walk.submit("The issue is repaired!")
+    await clear_costs(walk, EV_CHARGER.name)
+
+
+async def clear_costs(walk: Walk, name: str) -> None:
+    """Delete the costs of what was removed."""
+    await open_repair(walk, f"The costs of {name} are still in Home Assistant")
+    await walk.see(f"Delete the costs of {name}?")
+    await walk.submit("The issue is repaired!")
+
+
+async def open_repair(walk: Walk, title: str) -> None:
+    """Open a repair."""
+    await walk.page.goto(f"{walk.demo.home_assistant.url}/config/repairs")
+    await walk.page.get_by_text(title).first.click()
+
+
+async def begin_anew(walk: Walk) -> None:
+    """Remove the home, and set it up again: with an address, a supplier and its meters."""
+    [entry] = await walk.demo.home_assistant.entries("flatpeak")
+    location_id = await find_location(walk.demo)
+    await walk.home.get_by_role("button", name="Menu").first.click()
+    await walk.page.get_by_role("menuitem", name="Delete").click()
+    await walk.page.get_by_role("button", name="Delete").click()
+    await expect(walk.page.get_by_text("No entries")).to_be_visible()
+    await clear_costs(walk, entry["title"])
+    await walk.demo.simulator.disconnect(location_id, "IMPORT")
+    await walk.page.goto(
+        f"{walk.demo.home_assistant.url}/config/integrations/dashboard/add?domain=flatpeak"
+    )
+    await walk.page.get_by_role("button", name="OK").click()
+    await enter_account(walk)
+    await walk.dialog.get_by_text("Register this home").click()
+    await walk.submit("Where is this home?")
+    await walk.submit("Where do the prices come from?")
+    await go_through_connect(walk, "What should be priced?")
+    await walk.submit("Success")
+    await walk.dialog.get_by_role("button", name="Finish").click()
+
+
+async def enter_account(walk: Walk) -> None:
+    """Enter the account, at the simulated Flatpeak."""
+    await walk.see("Connect to Flatpeak")
+    await walk.fill("account_id", ACCOUNT_ID)
+    await walk.fill("api_key", API_KEY)
+    await walk.dialog.get_by_text("Servers", exact=True).click()
+    await walk.fill("api_url", walk.demo.simulator.url)
+    await walk.fill("connect_url", walk.demo.simulator.connect_url)
+    await walk.submit("Which home is this?")
+
+
 FLOWS: Final[tuple[Callable[[Walk], Awaitable[None]], ...]] = (
-    begin_another_home,
     change_key,
     change_address,
     change_tariff,
@@ -225,6 +280,8 @@ FLOWS: Final[tuple[Callable[[Walk], Awaitable[None]], ...]] = (
     add_meter,
     change_meter,
     renew_key,
+    repair_source,
+    begin_anew,
 )
 
 

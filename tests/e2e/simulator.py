@@ -11,8 +11,6 @@ from typing import Any, Final, Self
 
 from aiohttp import ClientConnectionError, ClientSession
 
-from custom_components.flatpeak.api import FlatpeakClient, PostalAddress
-
 from .process import LOOPBACK, Program
 
 ACCOUNT_ID: Final = "acc_demo"
@@ -112,12 +110,6 @@ class SimulatorClient:
     def connect_url(self) -> str:
         """Return where its web app of Connect is."""
         return f"{self.url}/_simulator/connect"
-
-    async def create_location(self, street: str, city: str, country: str) -> None:
-        """Let the account have another home."""
-        flatpeak = FlatpeakClient(self._session, ACCOUNT_ID, API_KEY, base_url=self.url)
-        address = PostalAddress(address_line1=street, city=city, country_code=country)
-        await flatpeak.create_location(street, address)
 
     async def disconnect(self, location_id: str, direction: str) -> None:
         """Let a location have no tariff for a direction any more."""
