@@ -52,7 +52,7 @@ class FlatpeakSessionEvent(FlatpeakMeterEntity, EventEntity):
         )
 
     @callback
-    def async_entity_id_changed(self, old_entity_id: str) -> None:
+    def async_entity_id_changed(self, old_entity_id: str) -> None:  # type: ignore[explicit-override, unused-ignore]  # overrides as of 2026.11
         """Go on under another name: nothing that is listened for depends on it."""
 
     @property

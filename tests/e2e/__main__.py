@@ -13,7 +13,7 @@ from typing import Final
 from .chaos import KILLS, check_chaos
 from .check import check
 from .demo import Demo, Progress, running_demo
-from .flows import check_flows
+from .flows import FLOWS, check_flows, connect_supplier
 from .home_assistant import PASSWORD, USER
 from .pictures import publish
 from .process import DemoError
@@ -61,7 +61,7 @@ def parse_arguments() -> Namespace:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="check that the year is priced and shown right, then stop",
+        help="check that the year is priced and shown right, connect a supplier in the browser, then stop",
     )
     parser.add_argument(
         "--settle",
@@ -71,7 +71,7 @@ def parse_arguments() -> Namespace:
     parser.add_argument(
         "--flows",
         action="store_true",
-        help="walk also through every flow of the home in the browser",
+        help="walk also through every other flow in the browser, to the removal of the home and its set-up again",
     )
     parser.add_argument(
         "--screenshots",
@@ -146,7 +146,8 @@ async def use(demo: Demo, arguments: Namespace, directory: Path, say: Progress) 
         return False
     if arguments.settle and not await check_settlement(demo, screenshots, say):
         return False
-    if arguments.flows and not await check_flows(demo, screenshots, say):
+    flows = FLOWS if arguments.flows else (connect_supplier,)
+    if not await check_flows(demo, flows, screenshots, say):
         return False
     if arguments.pictures:
         publish(screenshots)

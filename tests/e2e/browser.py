@@ -1,16 +1,17 @@
 """What a person sees: the frontend of Home Assistant in headless Chromium."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 import json
 from pathlib import Path
 import re
 import shutil
 from time import time
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from playwright.async_api import BrowserContext, Locator, Page, async_playwright, expect
 
+from ..words import read_words
 from .configuration import TIME_ZONE
 from .home_assistant import HomeAssistant
 from .process import DemoError
@@ -37,6 +38,21 @@ LOAD_MILLISECONDS: Final = 60_000
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 WIDTH: Final = 1280
 DRAW_MILLISECONDS: Final = 1_500
+
+
+def _keys(words: dict[str, Any]) -> Iterator[str]:
+    """Yield the keys of texts that nobody takes for words."""
+    for key, value in words.items():
+        if "_" in key:
+            yield key
+        if isinstance(value, dict):
+            yield from _keys(value)
+
+
+# What a person must not see; ids and addresses may hold the same.
+UNTRANSLATED: Final = re.compile(
+    rf"(?<![\w.:/-])(?:{'|'.join(sorted(set(_keys(read_words()))))})(?![\w.:/-])"
+)
 
 
 def chromium_path() -> str:
@@ -103,13 +119,18 @@ async def open_energy_dashboard(page: Page, url: str) -> dict[str, float]:
 async def take_screenshot(
     page: Page, path: Path, *, height: int, of: Locator | None = None
 ) -> None:
-    """Save what a page, or a part of it, shows once it has drawn itself: light and dark."""
+    """Save what a page, or a part of it, shows once it has drawn itself: light and dark.
+
+    Raise DemoError where it shows a key in place of a text.
+    """
     await page.set_viewport_size({"width": WIDTH, "height": height})
     for scheme in SCHEMES:
         await page.emulate_media(color_scheme=scheme)
         # Charts come a moment after their data, and nothing in the page says when they are there.
         await page.wait_for_timeout(DRAW_MILLISECONDS)
         await (of or page).screenshot(path=in_scheme(path, scheme))
+    if keys := await page.get_by_text(UNTRANSLATED).all_inner_texts():
+        raise DemoError(f"{path.stem} shows what is not translated: {keys}")
 
 
 def in_scheme(path: Path, scheme: str) -> Path:

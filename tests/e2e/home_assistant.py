@@ -168,14 +168,10 @@ class HomeAssistant:
         )
         return entries
 
-    async def until_loaded(self, entry_id: str) -> None:
-        """Wait until a config entry is set up, which it is within a minute."""
+    async def until_loaded(self, domain: str) -> None:
+        """Wait until all homes of an integration are set up, which they are within a minute."""
         async with asyncio.timeout(LOAD_SECONDS):
-            while "loaded" not in {
-                each["state"]
-                for each in await self.call("config_entries/get")
-                if each["entry_id"] == entry_id
-            }:
+            while {each["state"] for each in await self.entries(domain)} != {"loaded"}:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def hourly_change(
