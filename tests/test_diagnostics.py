@@ -1,6 +1,7 @@
 """What a stranger gets to see: enough to find a fault, and nothing of whose home it is."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import timedelta
 import json
 import logging
@@ -18,6 +19,7 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.flatpeak.api import FlatpeakError
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.diagnostics import async_get_config_entry_diagnostics
+from custom_components.flatpeak.journal import MeterJournal
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.helpers import device_registry as dr, instance_id
 from homeassistant.helpers.json import ExtendedJSONEncoder
@@ -120,6 +122,20 @@ async def test_meter_of_readings(priced: PricedHome) -> None:
         }
     ]
     assert meters["meter 2"]["journal"]["registers"] == []
+
+
+async def test_all_that_is_known_is_told(priced: PricedHome) -> None:
+    """Nothing that the journal keeps is missing."""
+    found = await async_diagnostics(priced)
+    journal = priced.entry.runtime_data.journal
+    known = {name for name in vars(journal) if not name.startswith("_")}
+
+    assert known - {"batches"} <= set(found["journal"])
+    meter = found["meters"]["meter 1"]["journal"]
+    assert {each.name for each in fields(MeterJournal)} <= set(meter)
+    assert meter["sources"] == [
+        {"start": "1970-01-01T00:00:00+00:00", "is_external": False}
+    ]
 
 
 async def test_device(priced: PricedHome, hass_client: ClientSessionGenerator) -> None:

@@ -22,14 +22,16 @@ from .const import CONF_API_URL, CONF_LOCATION_ID, DOMAIN
 from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator, MeterCosts
 from .intervals import EnergyInterval, floor_hour
 from .issues import async_issues
-from .journal import Journal, MeterJournal, Refusal, Span, Stretch, Submission
+from .journal import Journal, MeterJournal, Refusal, Span, Split, Stretch, Submission
 from .meter import Meter, async_statistic_id, meters_of
 from .patience import Patience, async_patience
 from .readings import Register
+from .sessions import Session
 from .tariff import HomeTariff, Prices
 
-# The days of a meter's last reports that are shown.
+# The days of a meter's last reports, and its last sessions, that are shown.
 REPORTED_DAYS: Final = 35
+SESSIONS: Final = 20
 
 _KINDS_OF_KEY: Final = ("live", "test")
 
@@ -202,6 +204,7 @@ def _journal(journal: Journal, aliases: Aliases) -> dict[str, Any]:
     return {
         "last_upload": journal.last_upload,
         "repriced_on": journal.repriced_on,
+        "slot_minutes": journal.slot_minutes,
         "corrections_stopped": journal.corrections_stopped,
         "doubt": None if journal.doubt is None else _doubt(journal.doubt, aliases),
         "batches_sent": [batch.sent for batch in journal.batches],
@@ -240,6 +243,7 @@ async def _async_meter(
         "flow": meter.flow,
         "history_start": meter.history_start,
         "submit": meter.submit,
+        "has_sessions": meter.session is not None,
         "statistic": await _async_statistic(hass, meter),
         "journal": _meter_journal(journal.meters.get(meter.device_id)),
         "costs": _costs(costs.get(meter.device_id)),
@@ -264,12 +268,22 @@ def _meter_journal(journal: MeterJournal | None) -> dict[str, Any] | None:
         return None
     return {
         "wanted": journal.wanted,
+        "flow": journal.flow,
         "fresh": _stretch(journal.fresh),
         "history": None if journal.history is None else _stretch(journal.history),
         "records_waiting": journal.records_waiting(floor_hour(dt_util.utcnow())),
         "unpriced": None if journal.unpriced is None else _span(journal.unpriced),
         "refusals": list(map(_refusal, journal.refusals)),
         "registers": list(map(_register, journal.registers)),
+        "splits": [
+            {**_span(split), "minutes": split.minutes} for split in journal.splits
+        ],
+        "sources": [
+            {"start": each.start, "is_external": ":" in each.source}
+            for each in journal.sources
+        ],
+        "debt_since": journal.debt_since,
+        "sessions": list(map(_session, journal.sessions[-SESSIONS:])),
         "days": {
             day.isoformat(): {
                 "energy_wh": what.energy_wh,
@@ -290,7 +304,19 @@ def _stretch(stretch: Stretch) -> dict[str, Any]:
     }
 
 
-def _span(span: Span) -> dict[str, Any]:
+def _session(session: Session) -> dict[str, Any]:
+    """Return how far a session is, and what it cost."""
+    return {
+        "start": session.start,
+        "end": session.end,
+        "records": len(session.records),
+        "energy_wh": session.submitted_wh,
+        "is_estimated": session.is_estimated,
+        "cost": None if session.cost is None else session.cost.cost,
+    }
+
+
+def _span(span: Span | Split) -> dict[str, Any]:
     """Return a stretch of time."""
     return {"start": span.start, "end": span.end}
 
