@@ -5,7 +5,7 @@ from dataclasses import fields
 from datetime import timedelta
 import json
 import logging
-from typing import Any
+from typing import Any, Final
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -28,6 +28,8 @@ from .home import ADDRESS, EXPORT, IMPORT, Home
 from .priced import NOW, PricedHome
 from .simulator import Fault
 from .simulator.tariffs import Direction
+
+WALLBOX: Final = "binary_sensor.wallbox_in_the_cellar"
 
 
 @pytest.fixture
@@ -299,6 +301,7 @@ async def async_secrets(priced: PricedHome) -> dict[str, str]:
         "meter": meter.name,
         "entity": IMPORT,
         "export entity": EXPORT,
+        "session entity": WALLBOX,
         "cost statistic": meter.cost_statistic_id,
         "street": ADDRESS["address_line1"],
         "post code": ADDRESS["post_code"],
@@ -329,6 +332,8 @@ async def test_nothing_private_is_shown(
 
     priced = PricedHome(home, freezer)
     await priced.async_begin(history="30_days")
+    home.hass.states.async_set(WALLBOX, "on")
+    await home.async_follow_sessions(priced.entry, WALLBOX, "Grid import")
     private = await async_secrets(priced)
     ids = [private[name] for name in ("location", "device", "instance", "token")]
     refused = {
@@ -362,6 +367,7 @@ async def test_nothing_private_is_shown(
     faults.clear()
     await priced.hass.config_entries.async_unload(priced.entry.entry_id)
     shown.append(await async_diagnostics(priced))
+    assert shown[-1]["meters"]["meter 1"]["has_sessions"]
 
     own = [
         caplog.handler.format(record)
