@@ -102,6 +102,30 @@ async def test_retries_come_later_and_later(priced: PricedHome) -> None:
     assert MINUTE <= interval(priced) <= 1.5 * MINUTE
 
 
+async def test_costs_are_shown_while_flatpeak_is_slow(
+    priced: PricedHome, virtual_sleep: None
+) -> None:
+    """What is known holds until the new hour is processed, but not without Flatpeak."""
+    await priced.async_begin(hours=3)
+    before = priced.state("net_cost_today")
+    priced.simulator.settings.processing_delay = None
+    await priced.async_use(2)
+    await priced.async_cycle()
+    assert not priced.entry.runtime_data.last_update_success
+    assert priced.state("net_cost_today") == before
+    assert priced.state("cost_today", Direction.IMPORT) != "unavailable"
+
+    priced.simulator.settings.processing_delay = 0
+    priced.simulator.faults.next(COSTS, Fault.SERVER_ERROR)
+    await priced.async_cycle()
+    priced.entry.runtime_data.async_update_listeners()
+    assert priced.state("net_cost_today") == "unavailable"
+
+    await priced.async_cycle()
+    assert await priced.async_is_true()
+    assert priced.state("net_cost_today") not in (before, "unavailable")
+
+
 async def test_a_retry_comes_by_itself(
     priced: PricedHome, caplog: pytest.LogCaptureFixture
 ) -> None:

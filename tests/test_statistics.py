@@ -189,6 +189,15 @@ async def test_first_row_counts_from_zero(home: Home) -> None:
     assert [row.is_first for row in rows[IMPORT]] == [True, False, False, False]
 
 
+async def test_first_rise_after_zeros_is_no_first_row(home: Home) -> None:
+    """Its energy may have come at any time since the row before."""
+    await home.async_record(IMPORT, START, [0.0, 0.0, None, None, 500.0])
+
+    rows = await async_read_energy(home.hass, [IMPORT], hour(2), hour(5))
+
+    assert rows[IMPORT] == [EnergyRow(start=hour(4), change_wh=500.0, is_first=False)]
+
+
 async def test_rows_without_a_sum(home: Home) -> None:
     """An hour without a sum is no row; its energy is in the next one."""
     home.import_rows(

@@ -70,7 +70,7 @@ from .sessions import PricedSession
 from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices, slot_length
-from .upload import INSISTENCE, Uploader
+from .upload import INSISTENCE, FlatpeakNotProcessedError, Uploader
 
 type FlatpeakConfigEntry = ConfigEntry[FlatpeakCoordinator]
 
@@ -331,6 +331,12 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         await self.async_refresh()
         if not self.last_update_success:
             raise cycle_failure(self.last_exception)
+
+    @property
+    def awaits_processing(self) -> bool:
+        """Return whether nothing is amiss but that Flatpeak is slow with the energy."""
+        cause = self.last_exception and self.last_exception.__cause__
+        return isinstance(cause, FlatpeakNotProcessedError)
 
     @property
     def _owes_costs(self) -> bool:

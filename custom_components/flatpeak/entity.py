@@ -1,6 +1,6 @@
 """Base entities: of the home, and of a meter."""
 
-from typing import Final
+from typing import Final, override
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
@@ -57,6 +57,12 @@ class FlatpeakEntity(CoordinatorEntity[FlatpeakCoordinator]):
         super().__init__(coordinator)
         self.entity_description = description
         self._attr_unique_id = f"{object_id}_{description.key}"
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Return whether what Flatpeak said last still holds."""
+        return super().available or self.coordinator.awaits_processing
 
 
 class FlatpeakHomeEntity(FlatpeakEntity):

@@ -41,6 +41,7 @@ ROWS_BETWEEN: Final = 24
 # How far beyond the given hours is looked for the next one that is stored.
 LOOKED_BEYOND: Final = timedelta(days=7)
 
+BEGINNING: Final = dt_util.utc_from_timestamp(0)
 DAY: Final = timedelta(days=1)
 YEAR: Final = timedelta(days=366)
 
@@ -179,24 +180,41 @@ def _read_energy(
         {"change", "sum"},
     )
     return {
-        statistic_id: _energy_rows(rows.get(statistic_id, []))
+        statistic_id: _energy_rows(hass, statistic_id, rows.get(statistic_id, []))
         for statistic_id in statistic_ids
     }
 
 
-def _energy_rows(rows: Iterable[StatisticsRow]) -> list[EnergyRow]:
+def _energy_rows(
+    hass: HomeAssistant, statistic_id: str, rows: Iterable[StatisticsRow]
+) -> list[EnergyRow]:
     """Return consecutive rows of a statistic, without those that have no sum."""
     counted = [(row, change) for row in rows if (change := row["change"]) is not None]
     return [
         EnergyRow(
             start=dt_util.utc_from_timestamp(row["start"]),
             change_wh=change,
-            # The recorder counts the first row of a statistic from zero
-            # (`_augment_result_with_change`), so its change is the whole sum.
-            is_first=number == 0 and change == row["sum"],
+            is_first=number == 0 and _is_first(hass, statistic_id, row),
         )
         for number, (row, change) in enumerate(counted)
     ]
+
+
+def _is_first(hass: HomeAssistant, statistic_id: str, row: StatisticsRow) -> bool:
+    """Return whether a statistic has no row before one.
+
+    The recorder counts its first row from zero (`_augment_result_with_change`), so the
+    change of that one is the whole sum. So is that of the first rise after zeros.
+    """
+    if row["change"] != row["sum"]:
+        return False
+    if not row["sum"]:
+        return True  # Where no energy is, it does not matter since when.
+    start = dt_util.utc_from_timestamp(row["start"])
+    before = statistics_during_period(
+        hass, BEGINNING, start, {statistic_id}, "hour", None, {"sum"}
+    )
+    return not before
 
 
 async def async_first_start(
