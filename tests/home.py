@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import accumulate, batched, islice
-from math import fsum, isclose, nan
+from itertools import accumulate, islice
+from math import isclose, nan
 from typing import Any, Final
 
 from custom_components.flatpeak.const import DEFAULT_CONNECT_URL, DOMAIN
@@ -158,20 +158,25 @@ class Home:
     async def async_record_short(
         self, statistic_id: str, start: datetime, changes_wh: Iterable[float]
     ) -> None:
-        """Record energy of five minutes each from a full hour on, and that of hours."""
-        changes = list(changes_wh)
+        """Record energy of five minutes each, and that of the hours that are over."""
         sums = accumulate(
-            (change / 1000 for change in changes),
+            (change / 1000 for change in changes_wh),
             initial=self._sums.get(statistic_id, 0.0),
         )
         rows = [
             StatisticData(start=start + number * SHORT, state=total, sum=total)
             for number, total in enumerate(islice(sums, 1, None))
         ]
-        await self.async_record(
+        self._sums[statistic_id] = rows[-1]["sum"] or 0.0
+        self.import_rows(
             statistic_id,
-            start,
-            [fsum(hour) for hour in batched(changes, 12, strict=True)],
+            [
+                StatisticData(
+                    start=floor_hour(row["start"]), state=row["sum"], sum=row["sum"]
+                )
+                for row in rows
+                if row["start"].minute == 55
+            ],
         )
         get_instance(self.hass).async_import_statistics(
             self._metadata(statistic_id), rows, StatisticsShortTerm

@@ -464,7 +464,7 @@ def test_an_hour_of_which_a_part_is_refused() -> None:
     known = MeterJournal(
         wanted=start,
         fresh=Stretch(start=start, position=start + 3 * HOUR),
-        splits=[Split(start=start + HOUR, end=start + 2 * HOUR, minutes=15)],
+        splits=[Split(start=start + HOUR, end=start + 2 * HOUR, minutes=(15, 30, 45))],
     )
     rows = [
         EnergyRow(start=start + number * HOUR, change_wh=100.0, is_first=False)

@@ -15,6 +15,7 @@ from custom_components.flatpeak.intervals import (
     EnergyRow,
     Run,
     floor_hour,
+    grid,
     in_hours,
     recut,
     short_changes,
@@ -367,9 +368,21 @@ def slots(number: int, *energies_wh: float) -> list[EnergyInterval]:
     return [
         EnergyInterval(start=start, end=end, energy_wh=energy_wh)
         for (start, end), energy_wh in zip(
-            slots_of(hour(number), HOUR / len(energies_wh)), energies_wh, strict=True
+            slots_of(
+                hour(number),
+                hour(number + 1),
+                grid(hour(number), HOUR / len(energies_wh)),
+            ),
+            energies_wh,
+            strict=True,
         )
     ]
+
+
+def minutes(number: int, low: int, high: int, energy_wh: float) -> EnergyInterval:
+    """Return a record between two minutes of an hour."""
+    start, end = (hour(number) + timedelta(minutes=each) for each in (low, high))
+    return EnergyInterval(start=start, end=end, energy_wh=energy_wh)
 
 
 TWELVE = tuple(float(number) for number in range(12))
@@ -387,7 +400,73 @@ def test_an_hour_in_slots(length: timedelta, energies_wh: list[float]) -> None:
     """Each slot has the energy of its rows of five minutes."""
     short = short_changes(short_rows(2, *TWELVE))
 
-    assert split(interval(2, 3, 66.0), length, short) == slots(2, *energies_wh)
+    assert split(interval(2, 3, 66.0), length, [], short) == slots(2, *energies_wh)
+
+
+CUTS = [hour(2) + timedelta(minutes=10), hour(2) + timedelta(minutes=45)]
+
+
+@pytest.mark.parametrize(
+    ("whole", "length", "rows", "expected"),
+    [
+        pytest.param(
+            interval(2, 3, 66.0),
+            HOUR,
+            short_rows(2, *TWELVE),
+            [(0, 10, 1.0), (10, 45, 35.0), (45, 60, 30.0)],
+            id="told",
+        ),
+        pytest.param(
+            interval(2, 3, 66.0),
+            HALF_HOUR,
+            short_rows(2, *TWELVE),
+            [(0, 10, 1.0), (10, 30, 14.0), (30, 45, 21.0), (45, 60, 30.0)],
+            id="slots",
+        ),
+        pytest.param(
+            interval(2, 3, 60.0),
+            QUARTER,
+            short_rows(2, *TWELVE),
+            [(0, 10, 10.0), (10, 45, 35.0), (45, 60, 15.0)],
+            id="evenly",
+        ),
+        pytest.param(
+            minutes(2, 10, 60, 65.0),
+            HOUR,
+            short_rows(2, *TWELVE),
+            [(10, 45, 35.0), (45, 60, 30.0)],
+            id="what is left",
+        ),
+        pytest.param(
+            interval(2, 4, 66.0),
+            HOUR,
+            short_rows(2, *TWELVE),
+            [(0, 120, 66.0)],
+            id="gap",
+        ),
+    ],
+)
+def test_an_hour_that_is_cut(
+    whole: EnergyInterval,
+    length: timedelta,
+    rows: list[EnergyRow],
+    expected: list[tuple[int, int, float]],
+) -> None:
+    """A session begins and ends in it: the energy of either side is told apart."""
+    found = split(whole, length, CUTS, short_changes(rows))
+
+    assert found == [minutes(2, *each) for each in expected]
+
+
+def test_changes_of_an_hour_that_is_not_over() -> None:
+    """They are known up to the first that is missing."""
+    rows = [*short_rows(2, 1.0, 2.0, 3.0, 4.0), *short_rows(3, 5.0, 6.0)]
+
+    assert short_changes([*rows[:2], rows[3], *rows[4:]]) == {
+        hour(2): [1.0, 2.0],
+        hour(3): [5.0, 6.0],
+    }
+    assert short_changes(rows[1:2]) == {hour(2): []}
 
 
 @pytest.mark.parametrize(
@@ -406,18 +485,20 @@ def test_an_hour_in_slots(length: timedelta, energies_wh: list[float]) -> None:
 )
 def test_an_hour_that_stays_whole(rows: list[EnergyRow], whole: EnergyInterval) -> None:
     """Without all rows, or where they say something else, nothing is made up."""
-    assert split(whole, QUARTER, short_changes(rows)) == [whole]
+    assert split(whole, QUARTER, [], short_changes(rows)) == [whole]
 
 
 def test_an_hour_without_energy_in_slots() -> None:
     """Nothing was used in each of them."""
     short = short_changes(short_rows(0, *[0.0] * 12))
-    assert split(interval(0, 1, 0.0), HALF_HOUR, short) == slots(0, 0.0, 0.0)
+    assert split(interval(0, 1, 0.0), HALF_HOUR, [], short) == slots(0, 0.0, 0.0)
 
 
 def test_energy_of_an_hour_whose_slots_are_not_known() -> None:
     """It is spread evenly within the borders that exist."""
-    found = spread(interval(2, 3, 80.0), slots_of(hour(2), QUARTER), {})
+    found = spread(
+        interval(2, 3, 80.0), slots_of(hour(2), hour(3), grid(hour(2), QUARTER)), {}
+    )
     assert found == slots(2, 20.0, 20.0, 20.0, 20.0)
 
 
@@ -438,6 +519,7 @@ def _start(each: EnergyInterval) -> datetime:
 
 
 LENGTHS = st.sampled_from([HOUR, HALF_HOUR, QUARTER])
+BORDERS = st.sets(st.integers(0, 12 * 24).map(lambda number: START + number * SHORT))
 
 
 @st.composite
@@ -461,11 +543,12 @@ def fine_series(draw: st.DrawFn) -> tuple[list[EnergyRow], list[EnergyRow]]:
     return rows, fine
 
 
-@given(fine_series(), DEBTS, LENGTHS, st.data())
+@given(fine_series(), DEBTS, LENGTHS, BORDERS, st.data())
 def test_slots_of_any_length(
     found: tuple[list[EnergyRow], list[EnergyRow]],
     carry_wh: float,
     length: timedelta,
+    cuts: set[datetime],
     data: st.DataObject,
 ) -> None:
     """No energy is lost or found; slots meet, are not negative, and come again alike."""
@@ -473,15 +556,22 @@ def test_slots_of_any_length(
     whole = to_intervals(rows, position=START, carry_wh=carry_wh)
     short = short_changes(fine)
 
-    records = [each for one in whole.intervals for each in split(one, length, short)]
+    records = [
+        each for one in whole.intervals for each in split(one, length, cuts, short)
+    ]
 
     for hourly in whole.intervals:
         inside = [e for e in records if hourly.start <= e.start < hourly.end]
         assert isclose(
             fsum(each.energy_wh for each in inside), hourly.energy_wh, rel_tol=1e-9
         )
-        assert len(inside) in {1, hourly.length // length}
-        assert {e.length for e in inside} <= {length, hourly.length}
+        borders = {each.start for each in inside[1:]}
+        if hourly.length == HOUR:
+            within = {cut for cut in cuts if hourly.start < cut < hourly.end}
+            slots = set(grid(hourly.start, length)[1:])
+            assert borders in (within, within | slots)
+        else:
+            assert not borders
         assert (inside[0].start, inside[-1].end) == (hourly.start, hourly.end)
     assert all(each.energy_wh >= 0 for each in records)
     assert all(one.end == other.start for one, other in pairwise(records))
@@ -499,6 +589,7 @@ def test_slots_of_any_length(
         for each in split(
             one,
             length,
+            cuts,
             short_changes([e for e in fine if one.start <= e.start < one.end]),
         )
     ]
@@ -522,6 +613,7 @@ def test_days_of_any_length_in_slots(zone: str, day: date, hours: int) -> None:
                 fsum(row.change_wh for row in fine if floor_hour(row.start) == hour(n)),
             ),
             QUARTER,
+            [],
             short_changes(fine),
         )
     ]

@@ -436,7 +436,7 @@ async def test_the_file_of_the_first_version(hass: HomeAssistant, file: Path) ->
     assert journal.last_upload is None
     assert journal.repriced_on is None
     assert not journal.corrections_stopped
-    assert json.loads(file.read_text())["minor_version"] == 7
+    assert json.loads(file.read_text())["minor_version"] == 8
 
 
 async def test_the_file_of_the_second_version(hass: HomeAssistant, file: Path) -> None:
@@ -466,7 +466,7 @@ async def test_the_file_of_the_fifth_version(hass: HomeAssistant, file: Path) ->
     migrated = await async_loaded(hass)
 
     assert content(migrated) == content(journal)
-    assert migrated.meters["dev_1"].slot_length(hour(50)) == HOUR
+    assert migrated.meters["dev_1"].cuts(hour(50)) == []
 
 
 async def test_the_file_of_the_sixth_version(hass: HomeAssistant, file: Path) -> None:
@@ -569,13 +569,16 @@ def test_where_records_are_shorter_than_an_hour() -> None:
         known.remember_splits(splits_of(records))
 
     assert known.splits == [
-        Split(start=hour(3), end=hour(8), minutes=15),
-        Split(start=hour(9), end=hour(11), minutes=30),
-        Split(start=hour(11), end=hour(12), minutes=15),
+        Split(start=hour(3), end=hour(8), minutes=(15, 30, 45)),
+        Split(start=hour(9), end=hour(11), minutes=(30,)),
+        Split(start=hour(11), end=hour(12), minutes=(15, 30, 45)),
     ]
-    assert [known.slot_length(hour(n)) // timedelta(minutes=1) for n in range(2, 13)] == [
-        60, *[15] * 5, 60, 30, 30, 15, 60,
+    assert [len(known.cuts(hour(n))) for n in range(2, 13)] == [
+        0, *[3] * 5, 0, 1, 1, 3, 0,
     ]  # fmt: skip
+    assert known.cuts(hour(4)) == [
+        hour(4) + n * timedelta(minutes=15) for n in (1, 2, 3)
+    ]
     assert [known.has_split(hour(n), hour(n + 1)) for n in (2, 3, 7, 8, 9)] == [
         False, True, True, False, True,
     ]  # fmt: skip
@@ -594,7 +597,7 @@ async def test_accepted_slots_keep_their_borders(hass: HomeAssistant) -> None:
     await journal.async_accept(again, "bat_2", {})
 
     known = (await async_loaded(hass)).meters["dev_1"]
-    assert known.splits == [Split(start=hour(48), end=hour(50), minutes=15)]
+    assert known.splits == [Split(start=hour(48), end=hour(50), minutes=(15, 30, 45))]
     assert known.days == days_of([*records[:4], *records[5:]])
     assert known.refusals == [refused]
 
@@ -648,7 +651,7 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
     start = START.timestamp()
     assert json.loads(file.read_text()) == {
         "version": 1,
-        "minor_version": 7,
+        "minor_version": 8,
         "key": "flatpeak.loc_1",
         "data": {
             "meters": {
@@ -680,6 +683,10 @@ async def test_the_file(hass: HomeAssistant, file: Path) -> None:
                     "sources": [],
                     "debt_since": None,
                     "registers": [],
+                    "ahead": [],
+                    "watch": None,
+                    "watched": None,
+                    "sessions": [],
                 }
             },
             "doubt": {

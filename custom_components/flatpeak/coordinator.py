@@ -66,6 +66,8 @@ from .patience import LONGEST_REST, async_patience
 from .prices import PriceBook
 from .report import Reporter
 from .schedule import cheap_windows
+from .session_report import SessionReporter
+from .session_watch import SessionProblem, SessionWatch
 from .sessions import PricedSession
 from .sources import SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
@@ -178,6 +180,14 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._failures = 0
         self._cancel_cycle: CALLBACK_TYPE | None = None
         self._cancel_price: CALLBACK_TYPE | None = None
+        self._sessions = SessionWatch(
+            hass, self.journal, self.meters, self._async_await_session
+        )
+        self._session_reporter = SessionReporter(
+            client, self.journal, self.meters, self._patience
+        )
+        self._session_tries = 0
+        self._timers: dict[str, CALLBACK_TYPE] = {}
         self._session_listeners: dict[str, list[Callable[[PricedSession], None]]] = (
             defaultdict(list)
         )
@@ -260,6 +270,29 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             self._cancel_cycle = None
 
     @callback
+    def _async_await_session(self, device_id: str, end: datetime | None) -> None:
+        """Run a cycle when the recorder has all of a session that ends."""
+        self._async_set_timer(
+            device_id,
+            None if end is None else end + timedelta(seconds=SETTLE_SECONDS),
+            self._async_cycle_due,
+        )
+
+    @callback
+    def _async_set_timer(
+        self, name: str, due: datetime | None, action: Callable[[datetime], None]
+    ) -> None:
+        """Do something at a time, and not at the one that was set before."""
+        if (cancel := self._timers.pop(name, None)) is not None:
+            cancel()
+        if due is not None and due > dt_util.utcnow():
+            self._timers[name] = async_track_point_in_utc_time(
+                self.hass,
+                HassJob(action, cancel_on_shutdown=True),
+                due + timedelta(seconds=random.uniform(0, JITTER_SECONDS)),
+            )
+
+    @callback
     def _async_quarter(self, now: datetime) -> None:
         """Let the entities show the new day as soon as it begins."""
         self.async_update_listeners()
@@ -292,6 +325,9 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         """Stop everything that is still to come."""
         self._async_cancel_cycle()
         self._async_cancel_price()
+        for cancel in self._timers.values():
+            cancel()
+        self._sessions.async_stop()
         await super().async_shutdown()
 
     @override
@@ -385,11 +421,13 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         async with self._async_take_turn("cycle"):
             now = dt_util.utcnow()
             until = floor_hour(now)
+            await self._sessions.async_catch_up()
             self._uploader.slot_length = await self._async_slot_length(now)
             try:
                 await self._uploader.async_upload_fresh(until)
             finally:
                 self._async_see_overdue()
+            await self._async_price_sessions(now)
             pricing = await self._async_price_past(now, until)
             differing = await self._corrector.async_check(
                 now, pricing.reports, self._since
@@ -400,6 +438,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             await self._async_learn_slot_length(prices)
         self._async_see_energy(differing)
         self._async_see_refused_records(now)
+        self._async_see_session_entities(now)
         self._async_learn_currency(pricing.reports)
         self._async_see_refusals(pricing)
         self._async_see_currencies(pricing)
@@ -416,6 +455,40 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             ),
             last_priced_hour=max(pricing.last_hours.values(), default=None),
         )
+
+    async def _async_price_sessions(self, now: datetime) -> None:
+        """Ask what sessions cost, and tell of those that are priced now.
+
+        What Flatpeak has not finished with is asked for again, each time later.
+        """
+        is_night = self._since is not None or self._days_due(now) > TRAILING_DAYS
+        before = now - timedelta(days=MONTHLY_DAYS)
+        for meter in self.meters:
+            self.journal.meters[meter.device_id].forget_sessions(before)
+        found = await self._session_reporter.async_price(now, is_night=is_night)
+        for device_id, session in found:
+            for listener in self._session_listeners[device_id]:
+                listener(session)
+        delay = FIRST_RETRY * 2.0**self._session_tries
+        is_waiting = self._session_reporter.is_waiting(now) and delay < LAST_RETRY
+        self._session_tries = self._session_tries + 1 if is_waiting else 0
+        self._async_set_timer(
+            "sessions", now + delay if is_waiting else None, self._async_sessions_due
+        )
+
+    @callback
+    def _async_sessions_due(self, now: datetime) -> None:
+        """Ask once more what sessions cost."""
+        self._async_create_task(self._async_ask_sessions(), "sessions")
+
+    async def _async_ask_sessions(self) -> None:
+        """Ask what sessions cost, between the cycles."""
+        try:
+            async with self._async_take_turn("sessions"):
+                await self._async_price_sessions(dt_util.utcnow())
+        except FlatpeakError as err:
+            LOGGER.debug("The costs of sessions have to wait: %s", err)
+        self.async_update_listeners()
 
     async def _async_price_past(self, now: datetime, until: datetime) -> Pricing:
         """Price as much of the past as is due, this month and the last days always."""
@@ -595,6 +668,25 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
                     meter=meter.name,
                     source=sources[-1].statistic_id if sources else meter.source,
                 )
+
+    @callback
+    def _async_see_session_entities(self, now: datetime) -> None:
+        """Tell the user of entities that do not tell of sessions any more."""
+        for meter in self.meters:
+            found = self._sessions.async_problem(meter, now)
+            for problem in SessionProblem:
+                if found is problem:
+                    async_raise_issue(
+                        self.hass,
+                        self.config_entry,
+                        problem,
+                        about=meter.subentry_id,
+                        meter=meter.name,
+                    )
+                else:
+                    async_withdraw_issue(
+                        self.hass, self.config_entry, problem, about=meter.subentry_id
+                    )
 
     async def _async_see_dashboard(self) -> None:
         """Offer to show costs on the energy dashboard where it shows none."""

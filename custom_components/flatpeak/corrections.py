@@ -310,9 +310,9 @@ def _records(
     """Return the energy of hours in the borders of the records that Flatpeak has."""
     records: list[EnergyInterval] = []
     for interval in intervals:
-        length = known.slot_length(interval.start)
-        if length < HOUR:
-            slots = slots_of(interval.start, length)
+        cuts = known.cuts(interval.start)
+        if cuts and interval.length == HOUR:
+            slots = slots_of(interval.start, interval.end, cuts)
             records += spread(interval, slots, short)
         else:
             records.append(interval)
@@ -429,4 +429,5 @@ def _audit(
         and dt_util.as_utc(row.end - timedelta.resolution).date() not in changed
     }
     intervals = reading.intervals_of(reading.days)
-    return list(audit(rows.values(), _records(known, intervals, {})))
+    records = [*_records(known, intervals, {}), *known.ahead]
+    return list(audit(rows.values(), records))

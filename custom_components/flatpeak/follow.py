@@ -252,7 +252,7 @@ def _costs(
 
     Where a local midnight lies inside the last hour, half of it is missing.
     """
-    intervals = submitted_intervals(journal, energy, read_from)
+    intervals = [*submitted_intervals(journal, energy, read_from), *journal.ahead]
     known = [row for row in rows if not row.energy_wh or _has_energy(row, intervals)]
     intervals += lost(known, intervals, journal.accepted())
     costs = apportion(known, intervals, slots, until=until)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import fsum, isclose
 from typing import Final
 
@@ -23,7 +24,7 @@ type Border = tuple[datetime, datetime]
 """When a record starts and ends."""
 
 type ShortChanges = Mapping[datetime, Sequence[float]]
-"""The changes of five minutes each in Wh, in order, by the hour that they fill."""
+"""The changes of five minutes each in Wh, in order, by the hour that they begin."""
 
 
 def floor_hour(instant: datetime) -> datetime:
@@ -98,35 +99,55 @@ def _in_order(rows: Iterable[EnergyRow], position: datetime) -> list[EnergyRow]:
 
 
 def short_changes(rows: Iterable[EnergyRow]) -> dict[datetime, list[float]]:
-    """Return the changes of those hours of which all rows of five minutes exist."""
+    """Return the changes of five minutes each from the beginnings of hours on.
+
+    They end where a row is missing: only of a whole hour there are twelve.
+    """
     by_hour: dict[datetime, dict[datetime, float]] = defaultdict(dict)
     for row in rows:
         by_hour[floor_hour(row.start)][row.start] = row.change_wh
     return {
-        hour: [changes[start] for start in sorted(changes)]
-        for hour, changes in by_hour.items()
-        if len(changes) == HOUR // SHORT
+        hour: list(_consecutive(changes, hour)) for hour, changes in by_hour.items()
     }
 
 
+def _consecutive(changes: Mapping[datetime, float], start: datetime) -> Iterator[float]:
+    """Yield changes from a start on, up to the first that is missing."""
+    while start in changes:
+        yield changes[start]
+        start += SHORT
+
+
 def split(
-    interval: EnergyInterval, length: timedelta, short: ShortChanges
+    interval: EnergyInterval,
+    length: timedelta,
+    cuts: Iterable[datetime],
+    short: ShortChanges,
 ) -> list[EnergyInterval]:
-    """Return an hour in slots of a length of which an hour is a multiple.
+    """Return an hour, or what is left of one, in slots, and cut at some instants.
 
-    An hour stays whole where the recorder does not tell its slots: where there are
-    not all rows of five minutes, one is negative, or they do not add up to the
-    hour, as after a debt. So does all that is not just an hour.
+    An hour is a multiple of the length of slots. It has none where the recorder does
+    not tell them: where there are not all rows of five minutes, one is negative, or
+    they do not add up to the hour, as after a debt. Where it is cut all the same, its
+    energy is spread evenly. What is longer than an hour stays whole.
     """
-    if not _is_told(interval, short):
+    if interval.length > HOUR:
         return [interval]
-    return spread(interval, slots_of(interval.start, length), short)
+    if is_told(interval, short):
+        cuts = {*cuts, *grid(floor_hour(interval.start), length)}
+    slots = slots_of(interval.start, interval.end, cuts)
+    return spread(interval, slots, short) if len(slots) > 1 else [interval]
 
 
-def slots_of(hour: datetime, length: timedelta) -> list[Border]:
-    """Return the borders of the slots of an hour."""
-    starts = [hour + number * length for number in range(HOUR // length)]
-    return [(start, start + length) for start in starts]
+def grid(hour: datetime, length: timedelta) -> list[datetime]:
+    """Return where slots of an hour begin."""
+    return [hour + number * length for number in range(HOUR // length)]
+
+
+def slots_of(start: datetime, end: datetime, cuts: Iterable[datetime]) -> list[Border]:
+    """Return the borders of what lies between two instants, cut at some instants."""
+    inside = sorted({cut for cut in cuts if start < cut < end})
+    return list(pairwise([start, *inside, end]))
 
 
 def spread(
@@ -134,10 +155,11 @@ def spread(
 ) -> list[EnergyInterval]:
     """Return the energy of an hour in its slots, evenly where nothing tells more."""
     weights: list[float] = []
-    if _is_told(interval, short):
-        weights = [_between(short[interval.start], *slot) for slot in slots]
+    if is_told(interval, short):
+        changes = short[floor_hour(interval.start)]
+        weights = [fsum(between(changes, *slot)) for slot in slots]
     if not any(weights):
-        weights = [1.0] * len(slots)
+        weights = [(end - start) / SHORT for start, end in slots]
     factor = interval.energy_wh / fsum(weights)
     return [
         EnergyInterval(start=start, end=end, energy_wh=weight * factor)
@@ -145,12 +167,17 @@ def spread(
     ]
 
 
-def _is_told(interval: EnergyInterval, short: ShortChanges) -> bool:
-    """Return whether rows of five minutes tell how the energy of an hour came."""
-    changes = short.get(interval.start)
+def is_told(interval: EnergyInterval, short: ShortChanges) -> bool:
+    """Return whether rows of five minutes tell how the energy of an hour came.
+
+    So they can for what is left of one.
+    """
+    changes = between(
+        short.get(floor_hour(interval.start), ()), interval.start, interval.end
+    )
     return (
-        changes is not None
-        and interval.length == HOUR
+        interval.length <= HOUR
+        and len(changes) == interval.length // SHORT
         and min(changes) >= 0
         and isclose(
             fsum(changes), interval.energy_wh, rel_tol=1e-9, abs_tol=SAME_ENERGY
@@ -158,10 +185,12 @@ def _is_told(interval: EnergyInterval, short: ShortChanges) -> bool:
     )
 
 
-def _between(changes: Sequence[float], start: datetime, end: datetime) -> float:
-    """Return what of the changes of an hour lies in a slot of it."""
+def between(
+    changes: Sequence[float], start: datetime, end: datetime
+) -> Sequence[float]:
+    """Return those of the changes of an hour that lie between two instants of it."""
     low = (start - floor_hour(start)) // SHORT
-    return fsum(changes[low : low + (end - start) // SHORT])
+    return changes[low : low + (end - start) // SHORT]
 
 
 def in_hours(records: Iterable[EnergyInterval]) -> list[EnergyInterval]:
@@ -191,7 +220,7 @@ def recut(
     borders = _borders(intervals, sorted(odd))
     starts = [start for start, _ in borders]
     for interval in intervals:
-        number = bisect_right(starts, interval.start) - 1
+        number = max(bisect_right(starts, interval.start) - 1, 0)
         while number < len(borders) and starts[number] < interval.end:
             start, end = borders[number]
             overlap = min(interval.end, end) - max(interval.start, start)

@@ -6,7 +6,7 @@ cannot be read back from Flatpeak.
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
@@ -22,14 +22,15 @@ from .api import FlatpeakError
 from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval, floor_hour, in_hours
 from .readings import Register, begin, tell
-from .sessions import Session
+from .sessions import OpenSession, Session, SessionCost, Watch, floored, session_at
 
 STORAGE_VERSION: Final = 1
-STORAGE_MINOR_VERSION: Final = 7
+STORAGE_MINOR_VERSION: Final = 8
 
 FRESH: Final = "fresh"
 HISTORY: Final = "history"
 CORRECTION: Final = "correction"
+AHEAD: Final = "ahead"
 
 # The source that a meter began with has no border before it.
 BEGINNING: Final = dt_util.utc_from_timestamp(0)
@@ -205,16 +206,16 @@ def _digest(interval: EnergyInterval) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """A stretch of time each hour of which has shorter records."""
+    """A stretch of time each hour of which is cut into records in the same way."""
 
     start: datetime
     end: datetime
-    minutes: int
-    """How long each record is."""
+    minutes: tuple[int, ...]
+    """The minutes past the hour at which one record ends and the next one begins."""
 
-    def as_list(self) -> list[float]:
+    def as_list(self) -> list[Any]:
         """Return the stretch as it is stored."""
-        return [_stamp(self.start), _stamp(self.end), self.minutes]
+        return [_stamp(self.start), _stamp(self.end), list(self.minutes)]
 
     @classmethod
     def from_list(cls, data: list[Any]) -> Self:
@@ -223,21 +224,21 @@ class Split:
         return cls(
             start=dt_util.utc_from_timestamp(start),
             end=dt_util.utc_from_timestamp(end),
-            minutes=minutes,
+            minutes=tuple(minutes),
         )
 
 
 def splits_of(records: Iterable[EnergyInterval]) -> list[Split]:
-    """Return in which stretches of time records are shorter than an hour."""
-    return _joined(
-        Split(
-            start=(hour := floor_hour(record.start)),
-            end=hour + HOUR,
-            minutes=record.length // timedelta(minutes=1),
-        )
-        for record in records
-        if record.length < HOUR
-    )
+    """Return how each hour is cut whose records are shorter than it."""
+    minutes: dict[datetime, set[int]] = defaultdict(set)
+    for record in records:
+        if record.length < HOUR:
+            hour = floor_hour(record.start)
+            minutes[hour] |= {record.start.minute, record.end.minute}
+    return [
+        Split(start=hour, end=hour + HOUR, minutes=tuple(sorted(found - {0})))
+        for hour, found in minutes.items()
+    ]
 
 
 def _joined(splits: Iterable[Split]) -> list[Split]:
@@ -299,7 +300,7 @@ class MeterJournal:
     flow: str | None = None
     """Which flow its records have; None where that was not noted."""
     splits: list[Split] = field(default_factory=list)
-    """Where records are shorter than an hour: when corrected they keep their borders."""
+    """How hours are cut into records: when corrected these keep their borders."""
     sources: list[Source] = field(default_factory=list)
     """Where the energy came from, oldest first."""
     debt_since: datetime | None = None
@@ -328,6 +329,12 @@ class MeterJournal:
     """The time in which energy was accepted whose cost is still to be asked for."""
     days: Days = field(default_factory=dict)
     """What was submitted of the last days."""
+    ahead: list[EnergyInterval] = field(default_factory=list)
+    """What was submitted of the hour that is not complete: the end of a session."""
+    watch: Watch | None = None
+    """How far its sessions are known, None when nothing tells of any."""
+    watched: str | None = None
+    """The entity that tells of its sessions."""
     sessions: list[Session] = field(default_factory=list)
     """The sessions of the last months, oldest first."""
 
@@ -369,11 +376,16 @@ class MeterJournal:
             carry_wh = self._carry_after(part)
             if stretch is self.fresh:
                 self._see_debt(carry_wh)
+                self.ahead = [
+                    each for each in self.ahead if each.start >= part.position
+                ]
             stretch.position = part.position
             stretch.carry_wh = carry_wh
         if part.register is not None:
             self._read(part.register)
-        if part.intervals:
+        if part.stretch == AHEAD:
+            self.remember_ahead(part.intervals)
+        elif part.intervals:
             self.owe_costs(part.intervals[0].start, part.intervals[-1].end)
 
     def _sent_by(self, part: Part) -> set[datetime]:
@@ -429,21 +441,25 @@ class MeterJournal:
         elif self.debt_since is None:
             self.debt_since = self.fresh.position
 
-    def slot_length(self, hour: datetime) -> timedelta:
-        """Return how long the records are that were submitted of an hour."""
+    def cuts(self, hour: datetime) -> list[datetime]:
+        """Return where the records that were submitted of an hour are cut."""
         number = bisect_right(self.splits, hour, key=_start)
         split = self.splits[number - 1] if number else None
         if split is None or hour >= split.end:
-            return HOUR
-        return timedelta(minutes=split.minutes)
+            return []
+        return [hour + timedelta(minutes=each) for each in split.minutes]
 
     def has_split(self, start: datetime, end: datetime) -> bool:
         """Return whether a window has hours with shorter records."""
         return any(each.start < end and start < each.end for each in self.splits)
 
     def remember_splits(self, splits: Iterable[Split]) -> None:
-        """Remember where records are shorter than an hour, for as long as they exist."""
-        self.splits = _joined([*self.splits, *splits])
+        """Remember how hours are cut into records, for as long as these exist.
+
+        When a part of them is sent once more, they stay cut as they were.
+        """
+        new = [each for each in splits if not self.cuts(each.start)]
+        self.splits = _joined([*self.splits, *new])
 
     def remember_more(self, days: Days) -> None:
         """Remember further records of some days."""
@@ -460,6 +476,90 @@ class MeterJournal:
         self.days = {
             day: what for day, what in (self.days | days).items() if day >= oldest
         }
+
+    def completed_by(self, part: Part) -> list[EnergyInterval]:
+        """Return what was submitted before of the hours that a part completes."""
+        if part.stretch != FRESH:
+            return []
+        return [each for each in self.ahead if each.start < part.position]
+
+    def remember_ahead(self, records: Iterable[EnergyInterval]) -> None:
+        """Remember what is submitted of the hour that is not complete."""
+        ahead = {each.start: each for each in (*self.ahead, *records)}
+        self.ahead = [ahead[start] for start in sorted(ahead)]
+
+    def remember_arrived(self, part: Part, records: Sequence[EnergyInterval]) -> None:
+        """Remember those records of a part in doubt that have arrived.
+
+        They have their borders, whatever becomes of the rest.
+        """
+        self.remember_energy(records)
+        if part.stretch == AHEAD:
+            self.remember_ahead(records)
+            return
+        self.remember_more(days_of(records))
+        if part.stretch is not None:
+            self.remember_splits(splits_of([*self.completed_by(part), *part.intervals]))
+
+    def remember_energy(self, records: Iterable[EnergyInterval]) -> None:
+        """Remember what of its energy each session has at Flatpeak."""
+        for record in records:
+            session = session_at(self.sessions, record.start)
+            if session is not None and not session.is_long_ago:
+                session.records[record.start] = record.energy_wh
+
+    def sure_until(self, now: datetime) -> datetime:
+        """Return up to where it is known which time belongs to a session."""
+        return now if self.watch is None else self.watch.sure_until(now)
+
+    def ended_ahead(self) -> datetime | None:
+        """Return where the last session ended within the hour at the cursor.
+
+        None where none did, or all up to there is submitted.
+        """
+        position = self.fresh.position
+        sent = self.ahead[-1].end if self.ahead else position
+        borders = [
+            border
+            for each in self.sessions
+            if (border := each.border) is not None and sent < border < position + HOUR
+        ]
+        return max(borders, default=None)
+
+    def begin_session(self, start: datetime, sent_until: datetime) -> None:
+        """Begin a session, unless one goes on.
+
+        Its records begin where none was submitted yet.
+        """
+        if self.sessions and self.sessions[-1].end is None:
+            return
+        ends = [each.border for each in self.sessions if each.border is not None]
+        begin = max([floored(start), sent_until, *ends[-1:]])
+        self.sessions.append(Session(start=start, begin=begin))
+
+    def end_session(self, end: datetime) -> None:
+        """End the session that goes on; one without any time of its own is none."""
+        session = self.sessions[-1]
+        session.end = end
+        if session.border == session.begin:
+            del self.sessions[-1]
+
+    def is_submitted(self, session: Session) -> bool:
+        """Return whether all records of a session are submitted."""
+        sent = self.ahead[-1].end if self.ahead else self.fresh.position
+        return session.border is not None and session.border <= sent
+
+    def forget_sessions(self, before: datetime) -> None:
+        """Forget sessions that ended long ago, and of others what is not needed now."""
+        self.sessions = [
+            each for each in self.sessions if each.end is None or each.end >= before
+        ]
+        for session in self.sessions:
+            if (
+                session.end is not None
+                and session.end < self.fresh.position - KEPT_DAYS
+            ):
+                session.records.clear()
 
     def owe_costs(self, start: datetime, end: datetime) -> None:
         """Remember that the costs of a time are to be asked for."""
@@ -517,6 +617,10 @@ class MeterJournal:
             "days": {
                 day.isoformat(): what.as_list() for day, what in self.days.items()
             },
+            "ahead": [_interval_as_list(each) for each in self.ahead],
+            "watch": None if self.watch is None else _watch_as_dict(self.watch),
+            "watched": self.watched,
+            "sessions": [_session_as_dict(each) for each in self.sessions],
         }
 
     @classmethod
@@ -542,6 +646,10 @@ class MeterJournal:
                 date.fromisoformat(day): Day.from_list(what)
                 for day, what in data["days"].items()
             },
+            ahead=list(map(_interval_from_list, data["ahead"])),
+            watch=None if data["watch"] is None else _watch_from_dict(data["watch"]),
+            watched=data["watched"],
+            sessions=list(map(_session_from_dict, data["sessions"])),
         )
 
 
@@ -555,7 +663,7 @@ class Part:
     """The stretch that moves on with it.
 
     None when refused records are tried again, CORRECTION when the recorder has other
-    energy now.
+    energy now, AHEAD when their hour is not complete.
     """
     position: datetime
     carry_wh: float
@@ -691,6 +799,10 @@ _NEW_TO_METERS: Final[dict[str, Any]] = {
     "sources": [],
     "debt_since": None,
     "registers": [],
+    "ahead": [],
+    "watch": None,
+    "watched": None,
+    "sessions": [],
 }
 
 
@@ -860,12 +972,15 @@ class Journal:
         self, submission: Submission, batch_id: str | None, refusals: Refusals
     ) -> None:
         """Move the cursors to the end of an answered submission: no more doubt."""
-        known = await self._hass.async_add_executor_job(_accepted, submission, refusals)
-        for part, (days, splits) in zip(submission.parts, known, strict=True):
+        known = await self._hass.async_add_executor_job(
+            _accepted, submission, refusals, self.of(_devices(submission))
+        )
+        for part, accepted in zip(submission.parts, known, strict=True):
             meter = self.meters[part.device_id]
             meter.accept(part, refusals.get(part.device_id, ()))
-            meter.remember_more(days)
-            meter.remember_splits(splits)
+            meter.remember_energy(accepted.records)
+            meter.remember_more(accepted.days)
+            meter.remember_splits(accepted.splits)
         self.doubt = None
         if batch_id is not None:
             self.batches.append(OpenBatch(batch_id=batch_id, sent=submission.sent))
@@ -895,20 +1010,47 @@ class Journal:
         await self.async_save()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Accepted:
+    """What is to be remembered of a part that Flatpeak has accepted."""
+
+    records: Sequence[EnergyInterval]
+    days: Days
+    splits: Sequence[Split]
+
+
+def _devices(submission: Submission) -> set[str]:
+    """Return whose records a submission has."""
+    return {part.device_id for part in submission.parts}
+
+
 def _accepted(
-    submission: Submission, refusals: Refusals
-) -> list[tuple[Days, list[Split]]]:
+    submission: Submission, refusals: Refusals, meters: Mapping[str, MeterJournal]
+) -> list[_Accepted]:
     """Return what is to be remembered of each part of an answered submission.
 
-    What a corrected day has now is only known once it is read again. A refused record
-    keeps its borders too.
+    What a corrected day has now is only known once it is read again, and what lies
+    ahead belongs to an hour that is not complete. A refused record keeps its borders
+    too.
     """
     known = []
     for part in submission.parts:
+        meter = meters[part.device_id]
         refused = {each.interval for each in refusals.get(part.device_id, ())}
-        accepted = [each for each in part.intervals if each not in refused]
-        days = {} if part.stretch == CORRECTION else days_of(accepted)
-        known.append((days, splits_of(part.intervals)))
+        lost = {each.interval for each in meter.refusals}
+        records = [each for each in part.intervals if each not in refused]
+        ahead = meter.completed_by(part)
+        counted = [*(each for each in ahead if each not in lost), *records]
+        known.append(
+            _Accepted(
+                # Readings are of no session.
+                records=records if part.register is None else [],
+                days={} if part.stretch in (CORRECTION, AHEAD) else days_of(counted),
+                splits=splits_of([*ahead, *part.intervals])
+                if part.stretch in (FRESH, HISTORY)
+                else [],
+            )
+        )
     return known
 
 
@@ -920,6 +1062,65 @@ def _stamp(instant: datetime) -> float:
 def _interval_as_list(interval: EnergyInterval) -> list[float]:
     """Return an interval as it is stored."""
     return [_stamp(interval.start), _stamp(interval.end), interval.energy_wh]
+
+
+def _watch_as_dict(watch: Watch) -> dict[str, Any]:
+    """Return as it is stored how far sessions are known."""
+    session = watch.session
+    return {
+        "seen": _stamp(watch.seen),
+        "start": None if session is None else _stamp(session.start),
+        "end": None if session is None or session.end is None else _stamp(session.end),
+        "is_lost": session is not None and session.is_lost,
+    }
+
+
+def _watch_from_dict(data: dict[str, Any]) -> Watch:
+    """Return how far sessions are known, as stored."""
+    session = None
+    if data["start"] is not None:
+        session = OpenSession(
+            start=dt_util.utc_from_timestamp(data["start"]),
+            end=None
+            if data["end"] is None
+            else dt_util.utc_from_timestamp(data["end"]),
+            is_lost=data["is_lost"],
+        )
+    return Watch(seen=dt_util.utc_from_timestamp(data["seen"]), session=session)
+
+
+def _session_as_dict(session: Session) -> dict[str, Any]:
+    """Return a session as it is stored."""
+    cost = session.cost
+    return {
+        "start": _stamp(session.start),
+        "begin": _stamp(session.begin),
+        "end": None if session.end is None else _stamp(session.end),
+        "records": [
+            [_stamp(start), energy_wh] for start, energy_wh in session.records.items()
+        ],
+        "is_estimated": session.is_estimated,
+        "cost": None if cost is None else [cost.energy_wh, cost.cost, cost.currency],
+    }
+
+
+def _session_from_dict(data: dict[str, Any]) -> Session:
+    """Return a stored session."""
+    cost = None
+    if data["cost"] is not None:
+        energy_wh, money, currency = data["cost"]
+        cost = SessionCost(energy_wh=energy_wh, cost=money, currency=currency)
+    return Session(
+        start=dt_util.utc_from_timestamp(data["start"]),
+        begin=dt_util.utc_from_timestamp(data["begin"]),
+        end=None if data["end"] is None else dt_util.utc_from_timestamp(data["end"]),
+        records={
+            dt_util.utc_from_timestamp(start): energy_wh
+            for start, energy_wh in data["records"]
+        },
+        is_estimated=data["is_estimated"],
+        cost=cost,
+    )
 
 
 def _interval_from_list(data: list[float]) -> EnergyInterval:

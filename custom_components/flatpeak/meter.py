@@ -116,7 +116,9 @@ class Meter:
         """Return what the energy dashboard calls the money of the meter."""
         return COMPENSATION if self.flow is Flow.GRID_EXPORT else COST
 
-    def as_record(self, interval: EnergyInterval) -> Interval:
+    def as_record(
+        self, interval: EnergyInterval, session_id: str | None = None
+    ) -> Interval:
         """Return the meter record that tells Flatpeak of an interval."""
         return Interval(
             location_id=self.location_id,
@@ -126,6 +128,7 @@ class Meter:
             energy_wh=interval.energy_wh,
             energy_flow_direction=self.flow.energy_flow_direction,
             tariff_direction=self.flow.tariff_direction,
+            session_reference_id=session_id,
             record_reference_id=f"{self.device_id}-{interval.start.timestamp():.0f}",
             confidence=self.flow.confidence,
         )
@@ -183,7 +186,9 @@ def _meter(entry: ConfigEntry, subentry: ConfigSubentry) -> Meter:
         if start is None
         else dt_util.parse_datetime(start, raise_on_error=True),
         submit=Submit(subentry.data.get(CONF_SUBMIT, Submit.INTERVALS)),
-        session=_session(subentry.data),
+        session=None
+        if subentry.data.get(CONF_SUBMIT) == Submit.READINGS
+        else _session(subentry.data),
     )
 
 

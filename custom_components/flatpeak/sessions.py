@@ -7,9 +7,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from math import fsum
 from typing import Final
 
+from .audit import is_counted
 from .costs import WH_PER_KWH
 from .intervals import SHORT
 
@@ -170,9 +170,17 @@ class Session:
         return None if self.end is None else max(raised(self.end), self.begin)
 
     @property
-    def submitted_wh(self) -> float:
-        """Return the energy that was submitted."""
-        return fsum(self.records.values())
+    def is_long_ago(self) -> bool:
+        """Return whether its records are not remembered any more."""
+        return self.cost is not None and not self.records
+
+    @property
+    def is_complete(self) -> bool:
+        """Return whether it has its cost, and that of the energy it has now."""
+        energies = list(self.records.values())
+        return self.cost is not None and (
+            not energies or is_counted(self.cost.energy_wh, energies)
+        )
 
     def session_id(self, device_id: str) -> str:
         """Return the id that Flatpeak knows it by: no other session has the same."""

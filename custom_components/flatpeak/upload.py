@@ -5,6 +5,7 @@ moves only over records that Flatpeak has accepted.
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -33,14 +34,20 @@ from .audit import Difference, is_counted, is_rounded, suspects
 from .const import LOGGER
 from .intervals import (
     HOUR,
+    SHORT,
     EnergyInterval,
     EnergyRow,
     ShortChanges,
+    between,
     floor_hour,
+    grid,
+    is_told,
+    slots_of,
     split,
     to_intervals,
 )
 from .journal import (
+    AHEAD,
     CORRECTION,
     FRESH,
     HISTORY,
@@ -52,12 +59,11 @@ from .journal import (
     Refusal,
     Stretch,
     Submission,
-    days_of,
-    splits_of,
 )
 from .meter import Meter, Submit, async_statistic_id
 from .patience import Patience
 from .readings import Register, marks
+from .sessions import cuts_of, session_at
 from .sources import async_read_meters, async_read_short_of_meters, async_sources
 from .statistics import async_first_start, async_short_start
 
@@ -167,6 +173,8 @@ class Uploader:
         await self._async_retry_refused()
         while await self._async_upload_window(FRESH, until):
             pass
+        if parts := await self._async_parts_ahead(until):
+            await self._async_submit(parts)
         self._require_processed()
 
     @property
@@ -217,10 +225,17 @@ class Uploader:
 
         Those from before the recorder has rows of five minutes are hours.
         """
-        room = MAX_BATCH_RECORDS // len(self._meters)
+        room = MAX_BATCH_RECORDS // len(self._meters) - self._most_cuts(low)
         hours = min(room, max((async_short_start(self._hass) - low) // HOUR, 0))
         high = low + hours * HOUR + (room - hours) * self.slot_length
         return min(low + MONTH, floor_hour(high), until)
+
+    def _most_cuts(self, start: datetime) -> int:
+        """Return how many more records sessions make of a meter's hours from then on."""
+        return max(
+            sum(start < cut for cut in cuts_of(known.sessions))
+            for known in self._journal.of(self._meters).values()
+        )
 
     def _stretches(self, kind: str) -> dict[str, Stretch]:
         """Return the stretches of one kind that can move on, by device id.
@@ -246,19 +261,73 @@ class Uploader:
         journals = self._journal.of(stretches)
         rows = await async_read_meters(self._hass, journals, low, high)
         short: Mapping[str, ShortChanges] = {}
-        if self.slot_length < HOUR:
-            short = await async_read_short_of_meters(self._hass, journals, low, high)
+        if finer := self._finer(journals, low, high):
+            short = await async_read_short_of_meters(self._hass, finer, low, high)
         parts = await self._hass.async_add_executor_job(
-            _parts, kind, stretches, rows, self.slot_length, short
+            _parts, kind, journals, rows, dt_util.utcnow()
         )
-        return list(map(self._as_told, parts))
+        cut = await self._hass.async_add_executor_job(
+            _cut, parts, journals, self.slot_length, short
+        )
+        for part in parts:
+            self._see_estimates(part, short.get(part.device_id, {}))
+        return list(map(self._as_told, cut))
+
+    def _finer(
+        self, journals: Mapping[str, MeterJournal], low: datetime, high: datetime
+    ) -> dict[str, MeterJournal]:
+        """Return the meters of which hours are cut in a window, by device id."""
+        return {
+            device_id: known
+            for device_id, known in journals.items()
+            if self.slot_length < HOUR
+            or any(low < cut < high for cut in cuts_of(known.sessions))
+        }
+
+    def _see_estimates(self, part: Part, short: ShortChanges) -> None:
+        """Note sessions with a border at which energy could only be spread evenly."""
+        for session in self._journal.meters[part.device_id].sessions:
+            for cut in cuts_of([session]):
+                if (interval := _cut_by(part.intervals, cut)) is not None:
+                    session.is_estimated |= not is_told(interval, short)
+
+    async def _async_parts_ahead(self, hour: datetime) -> list[Part]:
+        """Return what to submit of an hour that is not complete: the ends of sessions.
+
+        That waits for the hour where the recorder does not tell yet what came in it.
+        """
+        borders = {
+            device_id: border
+            for device_id, stretch in self._stretches(FRESH).items()
+            if stretch.position == hour and not stretch.carry_wh
+            if (border := self._journal.meters[device_id].ended_ahead()) is not None
+        }
+        if not borders:
+            return []
+        journals = self._journal.of(borders)
+        short = await async_read_short_of_meters(
+            self._hass, journals, hour, hour + HOUR
+        )
+        parts = [
+            _part_ahead(
+                device_id,
+                journals[device_id],
+                border,
+                self.slot_length,
+                short[device_id].get(hour, ()),
+            )
+            for device_id, border in borders.items()
+        ]
+        return [part for part in parts if part.intervals]
 
     def _as_told(self, part: Part) -> Part:
         """Return a part as its meter tells it.
 
-        Only fresh hours can be readings: those must come in order of time.
+        Only fresh hours can be readings: those must come in order of time. An hour of
+        which a session's end was submitted stays intervals.
         """
-        if part.stretch != FRESH or not self._is_read(part.device_id):
+        is_read = part.stretch == FRESH and self._is_read(part.device_id)
+        if not is_read or self._journal.meters[part.device_id].ahead:
             return part
         register, untold = self._journal.meters[part.device_id].next_register()
         return replace(
@@ -324,10 +393,17 @@ class Uploader:
     def _records(self, submission: Submission) -> list[Interval]:
         """Return the meter records of a submission, in its order."""
         return [
-            self._meters[part.device_id].as_record(interval)
+            self._meters[part.device_id].as_record(
+                interval, self._session_id(part.device_id, interval)
+            )
             for part in submission.parts
             for interval in part.intervals
         ]
+
+    def _session_id(self, device_id: str, record: EnergyInterval) -> str | None:
+        """Return the id of the session that a record belongs to, if any."""
+        session = session_at(self._journal.meters[device_id].sessions, record.start)
+        return None if session is None else session.session_id(device_id)
 
     def _require_processed(self) -> None:
         """Raise FlatpeakNotProcessedError while Flatpeak is behind."""
@@ -554,10 +630,9 @@ class Uploader:
             raise FlatpeakNotProcessedError("The last submission is still in doubt")
         LOGGER.debug("What is missing of the last submission is sent again")
         for part, lost in zip(parts, missing, strict=True):
-            # What is there has its borders, whatever becomes of the rest.
-            meter = self._journal.meters[part.device_id]
-            meter.remember_more(days_of(_without(part, lost).intervals))
-            meter.remember_splits(splits_of(part.intervals))
+            self._journal.meters[part.device_id].remember_arrived(
+                part, _without(part, lost).intervals
+            )
         await self._async_submit(missing)
 
     async def _async_missing_parts(self, parts: Sequence[Part]) -> list[Part]:
@@ -644,44 +719,116 @@ class Uploader:
 
 def _parts(
     kind: str,
-    stretches: Mapping[str, Stretch],
+    journals: Mapping[str, MeterJournal],
     rows: Mapping[str, Iterable[EnergyRow]],
-    slot_length: timedelta,
-    short: Mapping[str, ShortChanges],
+    now: datetime,
 ) -> list[Part]:
     """Return what meters have to submit of some rows, by device id."""
     parts = [
-        _part(kind, device_id, stretches[device_id], rows[device_id])
-        for device_id in stretches
+        _part(kind, device_id, known, rows[device_id], now)
+        for device_id, known in journals.items()
     ]
-    return [
-        _in_slots(part, slot_length, short.get(part.device_id, {}))
-        for part in parts
-        if part.intervals
-    ]
+    return [part for part in parts if part.intervals]
 
 
-def _in_slots(part: Part, slot_length: timedelta, short: ShortChanges) -> Part:
-    """Return a part with its hours in slots, where the recorder tells these."""
-    records = (split(each, slot_length, short) for each in part.intervals)
-    return replace(part, intervals=tuple(chain.from_iterable(records)))
+def _cut(
+    parts: Iterable[Part],
+    journals: Mapping[str, MeterJournal],
+    slot_length: timedelta,
+    short: Mapping[str, ShortChanges],
+) -> list[Part]:
+    """Return parts with their hours in slots, and cut where sessions begin or end."""
+    cut = []
+    for part in parts:
+        cuts = cuts_of(journals[part.device_id].sessions)
+        changes = short.get(part.device_id, {})
+        records = (split(each, slot_length, cuts, changes) for each in part.intervals)
+        cut.append(replace(part, intervals=tuple(chain.from_iterable(records))))
+    return cut
 
 
 def _part(
-    kind: str, device_id: str, stretch: Stretch, rows: Iterable[EnergyRow]
+    kind: str,
+    device_id: str,
+    known: MeterJournal,
+    rows: Iterable[EnergyRow],
+    now: datetime,
 ) -> Part:
-    """Return what a meter has to submit of some rows."""
+    """Return what a meter has to submit of some rows.
+
+    What was submitted ahead of the first hour is taken off it, as a debt is.
+    """
+    stretch = known.history if kind == HISTORY and known.history else known.fresh
+    ahead = known.ahead if kind == FRESH else []
+    sure = known.sure_until(now)
     run = to_intervals(
-        [row for row in rows if stretch.end is None or row.start < stretch.end],
+        [
+            row
+            for row in rows
+            if (stretch.end is None or row.start < stretch.end)
+            and row.start + HOUR <= sure
+        ],
         position=stretch.position,
-        carry_wh=stretch.carry_wh,
+        carry_wh=stretch.carry_wh - fsum(each.energy_wh for each in ahead),
     )
+    intervals = run.intervals
+    if intervals and ahead:
+        first = replace(intervals[0], start=ahead[-1].end)
+        intervals = (first, *intervals[1:])
     return Part(
         device_id=device_id,
-        intervals=run.intervals,
+        intervals=intervals,
         stretch=kind,
         position=run.position,
         carry_wh=run.carry_wh,
+    )
+
+
+def _cut_by(
+    intervals: Sequence[EnergyInterval], cut: datetime
+) -> EnergyInterval | None:
+    """Return that one of some consecutive intervals which is cut at an instant."""
+    number = bisect_left(intervals, cut, key=_end)
+    if number == len(intervals):
+        return None
+    interval = intervals[number]
+    return interval if interval.start < cut < interval.end else None
+
+
+def _end(interval: EnergyInterval) -> datetime:
+    """Return where an interval ends."""
+    return interval.end
+
+
+def _part_ahead(
+    device_id: str,
+    known: MeterJournal,
+    border: datetime,
+    slot_length: timedelta,
+    changes: Sequence[float],
+) -> Part:
+    """Return what to submit of the hour at the cursor, up to the end of a session.
+
+    It is empty where the recorder does not tell all of it.
+    """
+    hour = known.fresh.position
+    start = known.ahead[-1].end if known.ahead else hour
+    told = between(changes, start, border)
+    records: list[EnergyInterval] = []
+    if len(told) == (border - start) // SHORT and min(told) >= 0:
+        cuts = {*grid(hour, slot_length), *cuts_of(known.sessions)}
+        records = [
+            EnergyInterval(
+                start=low, end=high, energy_wh=fsum(between(changes, low, high))
+            )
+            for low, high in slots_of(start, border, cuts)
+        ]
+    return Part(
+        device_id=device_id,
+        intervals=tuple(records),
+        stretch=AHEAD,
+        position=hour,
+        carry_wh=0.0,
     )
 
 
