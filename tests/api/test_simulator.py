@@ -36,7 +36,7 @@ from custom_components.flatpeak.api import (
     Segment,
     TariffDirection,
 )
-from tests.simulator import Direction, Fault, Flat, Simulator, TwoRate
+from tests.simulator import Direction, Duplicates, Fault, Flat, Simulator, TwoRate
 
 ADDRESS = PostalAddress(
     address_line1="1 Unter den Linden", city="Berlin", country_code="DE"
@@ -399,6 +399,25 @@ async def test_estimate_leaves_nothing_behind(
     assert math.isclose(estimate.row.cost, 100.25 / 1000 * 0.31, abs_tol=0.000_005)
     (kept,) = simulator.truth(meter.device_id).records()
     assert kept.energy == record.energy_wh
+
+
+async def test_a_record_that_is_stored_must_not_be_submitted(
+    client: FlatpeakClient, simulator: Simulator, home: Location, meter: Device
+) -> None:
+    """It has arrived as any other record, and may count twice if it is sent again."""
+    simulator.settings.change(duplicates=Duplicates.ADD)
+    flat = Flat(price=PRICE)
+    simulator.account().connect(home.location_id, Direction.IMPORT, flat)
+    (record,) = hours(home, meter, 1)
+
+    await client.submit_instant(record)
+    (stored,) = simulator.truth(meter.device_id).records()
+    assert (stored.start, stored.end) == (record.start, record.end)
+    assert stored.energy == record.energy_wh
+
+    await client.submit_intervals([record])
+    (doubled,) = simulator.truth(meter.device_id).records()
+    assert doubled.energy == 2 * record.energy_wh
 
 
 async def test_readings_become_energy(
