@@ -37,6 +37,7 @@ HOSTS: Final = {
     "flatpeak.com",
     "github.com",
     "hacs.xyz",
+    "my.home-assistant.io",
 }
 URL: Final = re.compile(r"https?://[^\s)`\"'>|]+")
 ABSOLUTE_PATH: Final = re.compile(
