@@ -50,14 +50,13 @@ ROWS: Final = _rows()
 def _endpoint(call: Call) -> str | None:
     """Return what a call in the client asks of Flatpeak, None where it asks nothing."""
     texts = [
-        each.value if isinstance(each, ast.Constant) else None
-        for each in call.node.args
+        str(each.value) for each in call.node.args if isinstance(each, ast.Constant)
     ]
     if call.name == "_Request" and call.key("path"):
         return f"{call.key('method')} {call.key('path')}"
-    if call.name == "_write" and len(texts) > 1 and texts[1]:
-        return f"{texts[0]} {texts[1]}"
-    if call.name in VERB_OF_HELPER and texts and texts[0]:
+    if call.name == "_write" and len(texts) == 2:
+        return " ".join(texts)
+    if call.name in VERB_OF_HELPER and texts:
         return f"{VERB_OF_HELPER[call.name]} {texts[0]}"
     return None
 
