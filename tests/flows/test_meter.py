@@ -250,6 +250,37 @@ async def test_new_source(furnished: Home, entry: ConfigEntry[Any]) -> None:
     assert isclose(fsum(each.energy for each in records), 600)
 
 
+async def test_old_source(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """A statistic that a meter has left can be a meter of its own, again and again."""
+    hour = dt_util.utcnow().replace(minute=0, second=0, microsecond=0)
+    for number in range(3):
+        other = f"sensor.other_{number}"
+        furnished.add_sensor(other)
+        await furnished.async_record(other, hour - 3 * HOUR, [10, 20, 30])
+        name = [each.name for each in entry.runtime_data.meters][-1]
+        flow = await _begin_to_change(furnished, entry, name)
+        await _answer(
+            furnished, flow, statistic_id=other, flow="consumption", name=other
+        )
+        await furnished.async_settle()
+        flow = await _add_meter(
+            furnished, entry, statistic_id=CAR, flow="consumption", history="30_days"
+        )
+        assert flow["type"] is FlowResultType.CREATE_ENTRY
+        await furnished.async_settle()
+
+    devices = [each.reference_id for each in furnished.simulator.account().devices]
+    source = er.async_get(furnished.hass).entities[CAR].id
+    reference = f"{await instance_id.async_get(furnished.hass)}_{source}"
+    assert devices[3:] == [
+        reference,
+        f"{reference}_consumption",
+        f"{reference}_consumption_2",
+        f"{reference}_consumption_3",
+    ]
+    assert len({each.device_id for each in entry.runtime_data.meters}) == 7
+
+
 async def test_source_that_is_gone(furnished: Home, entry: ConfigEntry[Any]) -> None:
     """A meter whose entity is gone can be renamed, and keeps its place."""
     source = entry.runtime_data.meters[3].source

@@ -1,7 +1,8 @@
 """The flow of a meter."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, Final
 
 import voluptuous as vol
@@ -202,6 +203,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             flow=Flow(user_input[CONF_FLOW]),
             name=self._name,
             history=user_input[CONF_HISTORY],
+            taken={each.device_id for each in meters_of(entry)},
         )
         return self.async_create_entry(
             title=meter["title"],
@@ -321,6 +323,7 @@ class MeterSubentryFlow(ConfigSubentryFlow):
             flow=self._flow,
             name=self._name,
             history=history,
+            taken={each.device_id for each in meters_of(entry)},
         )
         return self.async_update_and_abort(
             entry,
@@ -350,10 +353,14 @@ async def async_new_meter(
     flow: Flow,
     name: str,
     history: str,
+    taken: Collection[str] = (),
 ) -> ConfigSubentryData:
-    """Return a meter, whose device is created at Flatpeak only where it is not yet."""
+    """Return a meter, whose device is created at Flatpeak only where it is not yet.
+
+    Devices that are taken belong to other meters of the home.
+    """
     reference_id = f"{await instance_id.async_get(hass)}_{source}"
-    device = await _async_device(client, journal, reference_id, flow)
+    device = await _async_device(client, journal, reference_id, flow, taken)
     start = history_start(history, dt_util.utcnow())
     return ConfigSubentryData(
         subentry_type=SUBENTRY_TYPE_METER,
@@ -369,18 +376,32 @@ async def async_new_meter(
 
 
 async def _async_device(
-    client: FlatpeakClient, journal: Journal, reference_id: str, flow: Flow
+    client: FlatpeakClient,
+    journal: Journal,
+    reference_id: str,
+    flow: Flow,
+    taken: Collection[str],
 ) -> Device:
     """Return the device of a source.
 
     The records of a device have one flow for ever: costs are reported by flow, and no
-    record can be taken back. So another flow of a source is another device.
+    record can be taken back. So another flow of a source is another device. A meter
+    that goes on with another source keeps its device; then the old source has another.
     """
-    device = await _async_device_of(client, reference_id)
-    known = journal.meters.get(device.device_id)
-    if known is None or known.flow in (None, flow):
-        return device
-    return await _async_device_of(client, f"{reference_id}_{flow}")
+    references = _references(reference_id, flow)
+    while True:
+        device = await _async_device_of(client, next(references))
+        known = journal.meters.get(device.device_id)
+        has_flow = known is None or known.flow in (None, flow)
+        if has_flow and device.device_id not in taken:
+            return device
+
+
+def _references(reference_id: str, flow: Flow) -> Iterator[str]:
+    """Yield the references of the devices of a source, one after the other."""
+    yield reference_id
+    yield f"{reference_id}_{flow}"
+    yield from (f"{reference_id}_{flow}_{number}" for number in count(2))
 
 
 async def _async_device_of(client: FlatpeakClient, reference_id: str) -> Device:
