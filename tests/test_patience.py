@@ -1,9 +1,11 @@
 """Patience: Flatpeak is left alone for as long as it asks for, and no longer."""
 
 from datetime import timedelta
+from typing import Any
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
+from pytest_homeassistant_custom_component.common import flush_store
 
 from custom_components.flatpeak.api import (
     FlatpeakAccountDisabledError,
@@ -15,8 +17,9 @@ from custom_components.flatpeak.api import (
     FlatpeakRateLimitError,
     FlatpeakServerError,
     FlatpeakVersionError,
+    TariffDirection,
 )
-from custom_components.flatpeak.patience import Patience, async_patience
+from custom_components.flatpeak.patience import Patience, StoredPatience, async_patience
 from homeassistant.core import HomeAssistant
 
 SECOND = timedelta(seconds=1)
@@ -161,6 +164,54 @@ def test_errors_are_not_held_on_to(patience: Patience) -> None:
         with pytest.raises(FlatpeakNoTariffError) as caught:
             ask(patience, "prices", FlatpeakNoTariffError())
         assert len(caught.traceback) < 5
+
+
+async def test_patience_outlives_home_assistant(
+    hass: HomeAssistant, hass_storage: dict[str, Any], freezer: FrozenDateTimeFactory
+) -> None:
+    """What Flatpeak asked for before a restart holds after it, and no longer."""
+    patience = StoredPatience(hass, "loc_1")
+    await patience.async_load()
+    for about in ("status", ("dev_1", TariffDirection.IMPORT), ("loc_1", 3)):
+        with pytest.raises(FlatpeakNoTariffError), patience.question(about):
+            raise FlatpeakNoTariffError("Not yet")
+    with pytest.raises(FlatpeakRateLimitError):
+        request(patience, FlatpeakRateLimitError("Enough", retry_after=90))
+    await flush_store(patience._store)  # noqa: SLF001  # it is written a moment later
+
+    again = StoredPatience(hass, "loc_1")
+    for _ in range(2):
+        await again.async_load()
+    with pytest.raises(FlatpeakRateLimitError, match="Enough"):
+        request(again)
+    freezer.tick(90)
+    request(again)
+    for about in ("status", ("dev_1", TariffDirection.IMPORT)):
+        with (
+            pytest.raises(FlatpeakNoTariffError, match="Not yet"),
+            again.question(about),
+        ):
+            pytest.fail("asked again")
+    assert set(again.refused) == {"status", ("dev_1", "IMPORT")}
+    freezer.tick(15 * MINUTE)
+    ask(again, "status")
+
+
+async def test_patience_without_a_rest(
+    hass: HomeAssistant, hass_storage: dict[str, Any]
+) -> None:
+    """Where only a question was refused, anything else may be asked after a restart."""
+    patience = StoredPatience(hass, "loc_1")
+    with pytest.raises(FlatpeakNoTariffError):
+        ask(patience, "status", FlatpeakNoTariffError())
+    await flush_store(patience._store)  # noqa: SLF001  # it is written a moment later
+
+    again = StoredPatience(hass, "loc_1")
+    await again.async_load()
+
+    assert again.busy_until is None
+    request(again)
+    assert set(again.refused) == {"status"}
 
 
 async def test_patience_outlives_a_reload(hass: HomeAssistant) -> None:

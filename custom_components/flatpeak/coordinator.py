@@ -198,6 +198,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
     @override
     async def _async_setup(self) -> None:
         """Learn what the cycle needs to know of the location."""
+        await self._patience.async_load()
         try:
             with self._patience.requests(), self._patience.question("location"):
                 location = await self.client.get_location(self.location_id)
