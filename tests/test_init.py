@@ -1,5 +1,7 @@
 """How a home is set up, unloaded and removed."""
 
+import asyncio
+
 import pytest
 
 from custom_components.flatpeak.const import DOMAIN
@@ -163,6 +165,23 @@ async def test_a_meter_that_is_removed(home_with_grid: Home) -> None:
         is None
     )
     assert [meter.name for meter in entry.runtime_data.meters] == ["Grid import"]
+
+
+async def test_a_change_while_it_is_set_up(home_with_grid: Home) -> None:
+    """What changes before the home is set up is taken over right after."""
+    hass = home_with_grid.hass
+    entry = await home_with_grid.async_set_up()
+    home_with_grid.simulator.faults.next(LOCATION, Fault.slow(0.2))
+    hass.config_entries.async_schedule_reload(entry.entry_id)
+    while entry.state is not ConfigEntryState.SETUP_IN_PROGRESS:
+        await asyncio.sleep(0)
+    meter = next(iter(entry.subentries.values()))
+    hass.config_entries.async_update_subentry(entry, meter, title="Renamed")
+
+    await home_with_grid.async_settle()
+
+    assert entry.state is ConfigEntryState.LOADED
+    assert "Renamed" in [each.name for each in entry.runtime_data.meters]
 
 
 async def test_flatpeak_is_away_at_start(home_with_grid: Home) -> None:
