@@ -112,7 +112,11 @@ async def look(demo: Demo, devices: Mapping[Meter, str], screenshot: Path) -> Lo
 
 def find_journal(home_assistant: HomeAssistant) -> Path:
     """Return where the integration keeps what it has done for the home."""
-    [journal] = home_assistant.storage.glob("flatpeak.*")
+    [journal] = [
+        path
+        for path in home_assistant.storage.glob("flatpeak.*")
+        if path.suffix != ".patience"
+    ]
     return journal
 
 
