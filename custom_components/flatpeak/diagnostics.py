@@ -6,6 +6,7 @@ can be matched.
 
 from collections.abc import Hashable, Iterable, Mapping
 from datetime import timedelta
+from math import fsum
 from typing import Any, Final
 
 from homeassistant.components.recorder.statistics import async_list_statistic_ids
@@ -310,8 +311,9 @@ def _session(session: Session) -> dict[str, Any]:
         "start": session.start,
         "end": session.end,
         "records": len(session.records),
-        "energy_wh": session.submitted_wh,
+        "energy_wh": fsum(session.records.values()),
         "is_estimated": session.is_estimated,
+        "is_complete": session.is_complete,
         "cost": None if session.cost is None else session.cost.cost,
     }
 

@@ -8,13 +8,15 @@ from typing import Any, Final
 from playwright.async_api import Error, Locator, Page, expect
 
 from .browser import open_page, running_browser, take_screenshot
-from .check import find_location, is_all_well
+from .check import check_log, find_location, is_all_well
 from .demo import EV_CHARGER, GRID_IMPORT, HEAT_PUMP, Demo, Progress
 from .finding import Finding
 from .process import DemoError
 from .simulator import ACCOUNT_ID, API_KEY
 
 NEW_KEY: Final = "sk_test_another"
+# What Home Assistant logs then, to which the user is asked for another one.
+REFUSED_KEY: Final = "integration could not authenticate"
 CHANGED: Final = "Reconfiguration was successful"
 HEIGHT: Final = 1600
 
@@ -306,7 +308,9 @@ async def check_flows(
 ) -> bool:
     """Check flows one after the other, return whether all of them end well."""
     say("A person goes through flows in the browser.")
-    return is_all_well([await walk_through(demo, flows, screenshots)])
+    finding = await walk_through(demo, flows, screenshots)
+    log = check_log(demo.home_assistant.log, expected=REFUSED_KEY)
+    return is_all_well([finding, log])
 
 
 async def walk_through(demo: Demo, flows: Sequence[Flow], screenshots: Path) -> Finding:
