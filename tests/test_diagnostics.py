@@ -367,7 +367,7 @@ async def test_nothing_private_is_shown(
     faults.clear()
     await priced.hass.config_entries.async_unload(priced.entry.entry_id)
     shown.append(await async_diagnostics(priced))
-    assert shown[-1]["meters"]["meter 1"]["has_sessions"]
+    assert shown[-1]["meters"]["meter 1"]["journal"]["watch"]["is_in_session"]
 
     own = [
         caplog.handler.format(record)

@@ -27,7 +27,7 @@ from .journal import Journal, MeterJournal, Refusal, Span, Split, Stretch, Submi
 from .meter import Meter, async_statistic_id, meters_of
 from .patience import Patience, async_patience
 from .readings import Register
-from .sessions import Session
+from .sessions import Session, Watch
 from .tariff import HomeTariff, Prices
 
 # The days of a meter's last reports, and its last sessions, that are shown.
@@ -284,6 +284,9 @@ def _meter_journal(journal: MeterJournal | None) -> dict[str, Any] | None:
             for each in journal.sources
         ],
         "debt_since": journal.debt_since,
+        "ahead": list(map(_interval, journal.ahead)),
+        "watched": journal.watched is not None,
+        "watch": None if journal.watch is None else _watch(journal.watch),
         "sessions": list(map(_session, journal.sessions[-SESSIONS:])),
         "days": {
             day.isoformat(): {
@@ -303,6 +306,11 @@ def _stretch(stretch: Stretch) -> dict[str, Any]:
         "end": stretch.end,
         "carry_wh": stretch.carry_wh,
     }
+
+
+def _watch(watch: Watch) -> dict[str, Any]:
+    """Return how far sessions are known."""
+    return {"seen": watch.seen, "is_in_session": watch.session is not None}
 
 
 def _session(session: Session) -> dict[str, Any]:

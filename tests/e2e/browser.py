@@ -81,6 +81,7 @@ async def running_browser(
         ) as context,
     ):
         context.set_default_timeout(LOAD_MILLISECONDS)
+        expect.set_options(timeout=LOAD_MILLISECONDS)
         await context.add_init_script(_storage(home_assistant))
         yield context
 
@@ -104,9 +105,7 @@ async def open_energy_dashboard(page: Page, url: str) -> dict[str, float]:
     """Open the energy dashboard, return the costs in its table of totals by source."""
     await page.goto(f"{url}/energy")
     rows = page.locator(f"{TABLE} tbody tr")
-    await expect(rows.filter(has_text=LAST_ROW)).to_be_visible(
-        timeout=LOAD_MILLISECONDS
-    )
+    await expect(rows.filter(has_text=LAST_ROW)).to_be_visible()
     costs = {}
     for row in await rows.all():
         # A bullet, the source, its energy and, if any, its cost.
@@ -141,6 +140,4 @@ def in_scheme(path: Path, scheme: str) -> Path:
 async def open_page(page: Page, url: str, text: str) -> None:
     """Open a page, and wait for a text in it."""
     await page.goto(url)
-    await expect(page.get_by_text(text, exact=True).first).to_be_visible(
-        timeout=LOAD_MILLISECONDS
-    )
+    await expect(page.get_by_text(text, exact=True).first).to_be_visible()
