@@ -14,6 +14,7 @@ from .home import EXPORT, GRID_SOURCE, HOUR, IMPORT, Home
 from .priced import profile
 from .simulator import Fault
 from .simulator.violations import Violation
+from .words import read_words
 
 pytestmark = pytest.mark.usefixtures("polite")
 
@@ -43,6 +44,7 @@ async def test_devices(home_with_grid: Home) -> None:
     assert home is not None
     assert home.name == "test home"
     assert entry.unique_id == location_id
+    kinds = read_words()["selector"]["flow"]["options"]
     for meter in entry.runtime_data.meters:
         device = registry.async_get_device_by_identifier(
             (DOMAIN, meter.device_id), entry.entry_id
@@ -50,6 +52,7 @@ async def test_devices(home_with_grid: Home) -> None:
         assert device is not None
         assert device.via_device_id == home.id
         assert device.manufacturer == "Flatpeak"
+        assert device.model == kinds[meter.flow]
         assert device.entry_type is dr.DeviceEntryType.SERVICE
     names = {meter.name for meter in entry.runtime_data.meters}
     assert names == {"Grid import", "Grid export"}
@@ -66,6 +69,8 @@ async def test_unique_ids(home_with_grid: Home) -> None:
         "net_cost_this_month",
         "import_price",
         "export_price",
+        "cheap_now",
+        "next_cheap_window",
         "tariff_name",
         "tariff_status",
         "provider",
@@ -180,7 +185,7 @@ async def test_a_change_while_it_is_set_up(home_with_grid: Home) -> None:
 
     await home_with_grid.async_settle()
 
-    assert entry.state is ConfigEntryState.LOADED
+    assert hass.config_entries.async_loaded_entries(DOMAIN) == [entry]
     assert "Renamed" in [each.name for each in entry.runtime_data.meters]
 
 

@@ -6,11 +6,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.device_registry import DeviceEntryType, DeviceInfo
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.translation import async_get_cached_translations
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN
+from .const import CONF_FLOW, DOMAIN
 from .coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
-from .meter import Meter, object_ids
+from .meter import Flow, Meter, object_ids
 
 MANUFACTURER: Final = "Flatpeak"
 
@@ -94,7 +95,7 @@ class FlatpeakMeterEntity(FlatpeakEntity):
             identifiers={(DOMAIN, meter.device_id)},
             entry_type=DeviceEntryType.SERVICE,
             manufacturer=MANUFACTURER,
-            model=meter.flow.replace("_", " ").capitalize(),
+            model=_kind_of_energy(coordinator.hass, meter.flow),
             name=meter.name,
             via_device_id=dr.async_get_device_id_by_identifier(
                 coordinator.hass,
@@ -102,3 +103,15 @@ class FlatpeakMeterEntity(FlatpeakEntity):
                 config_entry_id=coordinator.config_entry.entry_id,
             ),
         )
+
+
+@callback
+def _kind_of_energy(hass: HomeAssistant, flow: Flow) -> str:
+    """Return what the flows of a meter call its kind of energy.
+
+    Home Assistant translates no models of devices.
+    """
+    texts = async_get_cached_translations(
+        hass, hass.config.language, "selector", DOMAIN
+    )
+    return texts[f"component.{DOMAIN}.selector.{CONF_FLOW}.options.{flow}"]
