@@ -19,6 +19,7 @@ from homeassistant.helpers import issue_registry as ir
 from .flows.steps import async_finish, async_to_meters
 from .home import CAR, HOUR, Home
 from .simulator import Direction, Fault, Flat
+from .simulator.tariffs import Dynamic
 from .simulator.truth import Energy
 
 pytestmark = pytest.mark.usefixtures("polite")
@@ -190,6 +191,23 @@ async def test_history(car: Car) -> None:
     assert fsum(each.energy for each in car.records) == pytest.approx(
         fsum(row["change"] for row in recorded), rel=1e-9
     )
+
+
+async def test_prices_that_change_inside_the_hour(car: Car) -> None:
+    """Readings are taken at full hours all the same."""
+    await car.async_begin()
+    car.simulator.account().connect(
+        car.entry.runtime_data.location_id, Direction.IMPORT, Dynamic(minutes=30)
+    )
+    assert await car.async_cycle()
+    assert car.entry.runtime_data.journal.slot_minutes == 30
+    await car.home.async_record_short(CAR, UNTIL, map(float, range(24)))
+
+    assert await car.async_cycle(later=2 * HOUR)
+
+    assert car.submissions == (0, 2)
+    assert car.lengths == [1] * 5
+    await car.async_check_hours()
 
 
 async def test_switching(car: Car) -> None:

@@ -266,12 +266,13 @@ class Uploader:
         parts = await self._hass.async_add_executor_job(
             _parts, kind, journals, rows, dt_util.utcnow()
         )
+        whole = [part for part in parts if not self._is_read(part)]
         cut = await self._hass.async_add_executor_job(
-            _cut, parts, journals, self.slot_length, short
+            _cut, whole, journals, self.slot_length, short
         )
         for part in parts:
             self._see_estimates(part, short.get(part.device_id, {}))
-        return list(map(self._as_told, cut))
+        return [*cut, *map(self._by_register, filter(self._is_read, parts))]
 
     def _finer(
         self, journals: Mapping[str, MeterJournal], low: datetime, high: datetime
@@ -320,21 +321,26 @@ class Uploader:
         ]
         return [part for part in parts if part.intervals]
 
-    def _as_told(self, part: Part) -> Part:
-        """Return a part as its meter tells it.
+    def _is_read(self, part: Part) -> bool:
+        """Return whether the energy of a part is told by readings.
 
-        Only fresh hours can be readings: those must come in order of time. An hour of
+        Only that of fresh hours can be: readings must come in order of time. An hour of
         which a session's end was submitted stays intervals.
         """
-        is_read = part.stretch == FRESH and self._is_read(part.device_id)
-        if not is_read or self._journal.meters[part.device_id].ahead:
-            return part
+        return (
+            part.stretch == FRESH
+            and self._has_readings(part.device_id)
+            and not self._journal.meters[part.device_id].ahead
+        )
+
+    def _by_register(self, part: Part) -> Part:
+        """Return a part with the register that tells it, after what that still has to."""
         register, untold = self._journal.meters[part.device_id].next_register()
         return replace(
             part, intervals=(*_joined(untold), *part.intervals), register=register
         )
 
-    def _is_read(self, device_id: str) -> bool:
+    def _has_readings(self, device_id: str) -> bool:
         """Return whether the energy of a meter is submitted as readings."""
         return self._meters[device_id].submit is Submit.READINGS
 
@@ -569,7 +575,7 @@ class Uploader:
 
     def _untold(self, device_id: str) -> tuple[Register | None, list[EnergyInterval]]:
         """Return what the register of a meter is still to tell: its refused readings."""
-        if not self._is_read(device_id):
+        if not self._has_readings(device_id):
             return None, []
         return self._journal.meters[device_id].next_register()
 
