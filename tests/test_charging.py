@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
+from pytest_homeassistant_custom_component.common import async_fire_time_changed
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.intervals import floor_hour
@@ -17,9 +18,16 @@ from custom_components.flatpeak.sessions import Session, floored
 from custom_components.flatpeak.statistics import async_written
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import State
-from homeassistant.helpers import entity_registry as er
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers import (
+    device_registry as dr,
+    entity_registry as er,
+    issue_registry as ir,
+)
+from homeassistant.helpers.recorder import get_instance
 
 from .home import CAR, HOUR, Home
+from .simulator import Change, Direction, Fault
 from .simulator.tariffs import Dynamic, Flat, Tariff
 from .simulator.truth import Cost, Energy
 
@@ -48,6 +56,7 @@ class Charger:
         self.hass = home.hass
         self.simulator = home.simulator
         self.freezer = freezer
+        self.entity_id = CHARGING
         self._recorded = NOON
 
     async def async_begin(
@@ -100,7 +109,15 @@ class Charger:
 
     def see(self, state: str) -> None:
         """Let the sensor have a state now."""
-        self.hass.states.async_set(CHARGING, state)
+        self.hass.states.async_set(self.entity_id, state)
+
+    async def async_reload(self, *steps: tuple[float, str]) -> None:
+        """Set the home up anew, after states that the integration did not see."""
+        entries = self.hass.config_entries
+        await entries.async_unload(self.entry.entry_id)
+        await self.async_charge(*steps)
+        await entries.async_setup(self.entry.entry_id)
+        await self.home.async_settle()
 
     async def async_cycle(self, at: datetime | None = None) -> None:
         """Run a cycle, at an instant."""
@@ -137,6 +154,30 @@ class Charger:
     def sessions(self) -> Sequence[Session]:
         """Return the sessions that are known."""
         return self.known.sessions
+
+    @property
+    def issues(self) -> list[str]:
+        """Return what the user is told about the session entity."""
+        return [
+            issue.translation_key or ""
+            for issue in ir.async_get(self.hass).issues.values()
+            if "session" in issue.issue_id
+        ]
+
+    async def async_ask(self, **data: Any) -> dict[str, Any]:
+        """Call the action that tells what sessions cost."""
+        device_id = dr.async_get_device_id_by_identifier(
+            self.hass, (DOMAIN, self.device_id), config_entry_id=self.entry.entry_id
+        )
+        answer = await self.hass.services.async_call(
+            DOMAIN,
+            "get_session_cost",
+            {"device_id": device_id, **data},
+            blocking=True,
+            return_response=True,
+        )
+        assert isinstance(answer, dict)
+        return answer
 
     def truth(self, session: Session) -> list[Cost]:
         """Return what Flatpeak has of a session."""
@@ -334,3 +375,357 @@ async def test_flapping_without_pause(charger: Charger) -> None:
     await charger.async_check((5, 6), (11, 12), (15, 16), hours=False)
     await charger.async_cycles(NOON + HOUR, NOON + 2 * HOUR)
     await charger.async_check((5, 6), (11, 12), (15, 16))
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "after"),
+    [
+        ([], [(12, "on"), (20, "on")], [(38, "off")]),
+        ([(12, "on")], [(38, "off"), (41, "off")], []),
+        ([], [(12, "on"), (38, "off"), (41, "off")], []),
+        ([(12, "on")], [(20, "on")], [(38, "off")]),
+        ([(12, "on")], [(20, "unavailable"), (21, "on")], [(38, "off")]),
+        ([(12, "on")], [(20, "off"), (22, "on")], [(38, "off")]),
+        ([(12, "on"), (38, "off")], [(40, "off")], []),
+    ],
+)
+async def test_while_nobody_looks(
+    charger: Charger,
+    before: list[tuple[float, str]],
+    meanwhile: list[tuple[float, str]],
+    after: list[tuple[float, str]],
+) -> None:
+    """What began or ended while the home was not set up, the recorder knows."""
+    await charger.async_begin()
+    await charger.async_charge(*before)
+    await charger.async_reload(*meanwhile)
+    await charger.async_charge(*after)
+
+    await charger.async_cycle(NOON + 46 * MINUTE)
+
+    await charger.async_check((12, 38), hours=False)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER, Fault.TRUNCATED]
+)
+async def test_an_answer_that_is_lost(charger: Charger, fault: Fault) -> None:
+    """The session keeps its id and its borders over a restart; nothing counts twice."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    charger.simulator.faults.next("PUT /meters/interval", fault)
+    await charger.async_cycle(NOON + 46 * MINUTE)
+    assert charger.entry.runtime_data.journal.doubt is not None
+    await charger.async_reload()
+
+    await charger.async_cycle(NOON + 65 * MINUTE)
+
+    await charger.async_check((12, 38))
+    assert [each.end for each in charger.records[-3:]] == [
+        NOON + 10 * MINUTE,
+        NOON + 40 * MINUTE,
+        NOON + HOUR,
+    ]
+
+
+async def test_it_runs_over_midnight(charger: Charger) -> None:
+    """While it runs its energy is submitted hourly, with its id."""
+    start = NOON + 10 * HOUR
+    await charger.async_begin(Dynamic(seed=2, minutes=60), start=start)
+    await charger.async_go_to(start + 12 * MINUTE, "on")
+    for hour in (1, 2, 3):
+        await charger.async_cycle(start + hour * HOUR + 2 * MINUTE)
+        [session] = charger.sessions
+        assert charger.truth(session)[-1].end == start + hour * HOUR
+    assert charger.state("last_session_cost").state == "unknown"
+    await charger.async_go_to(start + 3 * HOUR + 8 * MINUTE, "off")
+
+    await charger.async_cycle(start + 3 * HOUR + 16 * MINUTE)
+
+    await charger.async_check((612, 788), hours=False)
+    assert len(charger.truth(charger.sessions[0])) == 4
+
+
+@pytest.mark.parametrize(
+    "start",
+    [datetime(2026, 3, 28, 22, tzinfo=UTC), datetime(2026, 10, 24, 22, tzinfo=UTC)],
+)
+async def test_it_runs_over_a_clock_change(charger: Charger, start: datetime) -> None:
+    """It has each of its minutes once."""
+    await charger.async_begin(Dynamic(seed=2, minutes=30), start=start)
+    await charger.async_go_to(start + 12 * MINUTE, "on")
+    await charger.async_cycles(start + HOUR, start + 5 * HOUR)
+    await charger.async_go_to(start + 5 * HOUR + 8 * MINUTE, "off")
+    await charger.async_cycles(start + 6 * HOUR, start + 6 * HOUR)
+
+    [session] = charger.sessions
+    minutes, end = _minutes(session)
+    assert end is not None
+    await charger.async_check((minutes, end))
+    assert session.border == start + 5 * HOUR + 10 * MINUTE
+
+
+async def test_an_entity_that_is_renamed(charger: Charger) -> None:
+    """It is followed on, and so it is after a restart."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"))
+    registry = er.async_get(charger.hass)
+    registry.async_update_entity(CHARGING, new_entity_id="binary_sensor.wallbox")
+    charger.hass.states.async_remove(CHARGING)
+    charger.entity_id = "binary_sensor.wallbox"
+    await charger.async_charge((13, "on"), (20, "on"))
+    await charger.async_reload((22, "on"))
+    await charger.async_charge((38, "off"))
+
+    await charger.async_cycle(NOON + 46 * MINUTE)
+
+    await charger.async_check((12, 38), hours=False)
+
+
+async def test_an_entity_that_is_unavailable_for_hours(charger: Charger) -> None:
+    """The session ended with it, the energy goes on, and the user is told."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (28, "unavailable"))
+    await charger.async_cycle(NOON + 62 * MINUTE)
+    assert _minutes(charger.sessions[0]) == (12, None)
+    assert charger.issues == []
+
+    await charger.async_cycle(NOON + 122 * MINUTE)
+
+    await charger.async_check((12, 28))
+    assert charger.issues == ["session_entity_unavailable"]
+    await charger.async_go_to(NOON + 130 * MINUTE, "off")
+    await charger.async_cycle(NOON + 182 * MINUTE)
+    await charger.async_check((12, 28))
+    assert charger.issues == []
+
+
+async def test_an_entity_that_is_removed(charger: Charger) -> None:
+    """The session ends, the energy goes on, and the user is told, until it is mended."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (28, "on"))
+    er.async_get(charger.hass).async_remove(CHARGING)
+    charger.hass.states.async_remove(CHARGING)
+    await charger.async_cycle(NOON + 62 * MINUTE)
+    assert charger.issues == ["session_entity_removed"]
+    await charger.async_reload()
+    await charger.async_cycle(NOON + 122 * MINUTE)
+    await charger.async_check((12, 28))
+
+    await charger.home.async_follow_sessions(
+        charger.entry, "switch.other", "Ev charger"
+    )
+
+    assert charger.issues == []
+
+
+async def test_another_entity(charger: Charger) -> None:
+    """What the one before has told ends with it; so it does where none is named."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (28, "on"))
+    charger.hass.states.async_set("switch.other", "on")
+    await charger.home.async_follow_sessions(
+        charger.entry, "switch.other", "Ev charger"
+    )
+    assert [_minutes(each) for each in charger.sessions] == [(12, 28), (28, None)]
+    await charger.async_go_to(NOON + 41 * MINUTE)
+    [meter] = charger.entry.runtime_data.meters
+    subentry = charger.entry.subentries[meter.subentry_id]
+    kept = {key: subentry.data[key] for key in subentry.data if "session" not in key}
+    charger.hass.config_entries.async_update_subentry(
+        charger.entry, subentry, data=kept
+    )
+    await charger.home.async_settle()
+
+    await charger.async_cycle(NOON + 62 * MINUTE)
+
+    await charger.async_check((12, 28), (28, 41))
+    assert charger.known.watch is None
+
+
+async def test_an_hour_that_has_less_than_was_submitted(charger: Charger) -> None:
+    """The debt is carried, and the hours are corrected: each is as the recorder has it."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    await charger.async_cycle(NOON + 46 * MINUTE)
+    total = fsum(used(NOON - 3 * HOUR, NOON + 40 * MINUTE))
+    for hour, change in enumerate((-150, 350)):
+        rows = charger.home.rows_of(NOON + hour * HOUR, [total + change])
+        charger.home.import_rows(CAR, rows)
+    charger.freezer.move_to(NOON + 122 * MINUTE)
+    await async_written(charger.hass)
+
+    for _ in range(2):
+        await charger.async_cycle()
+
+    assert await charger.home.async_miscounted(charger.entry) == []
+    records = [each.energy for each in charger.records if each.start >= NOON]
+    assert len(records) == 4
+    assert records[3] == pytest.approx(500)
+    [session] = charger.sessions
+    assert session.cost is not None
+    assert session.cost.energy_wh == pytest.approx(records[1])
+    charger.simulator.violations.clear()  # A changed duplicate is what a correction is.
+
+
+async def test_rows_that_are_missing(charger: Charger) -> None:
+    """The energy is spread over the hour, and the session says so."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    await charger.home.async_forget_short(NOON + 30 * MINUTE)
+
+    await charger.async_cycle(NOON + 62 * MINUTE)
+
+    [session] = charger.sessions
+    assert session.is_estimated
+    hour = fsum(used(NOON, NOON + HOUR))
+    assert [each.energy for each in charger.records[-3:]] == pytest.approx(
+        [hour / 6, hour / 2, hour / 3]
+    )
+    assert session.cost is not None
+    assert session.cost.energy_wh == pytest.approx(hour / 2)
+    assert charger.state("session", "event").attributes["is_estimated"]
+    assert await charger.home.async_miscounted(charger.entry) == []
+
+
+async def test_energy_that_changes(charger: Charger) -> None:
+    """The records of a session keep their borders and their id, and its cost follows."""
+    await charger.async_begin(Dynamic(seed=2, minutes=15))
+    await charger.async_charge((12, "on"), (38, "off"))
+    await charger.async_cycle(NOON + 62 * MINUTE)
+    await charger.async_check((12, 38))
+    [session] = charger.sessions
+    assert session.cost is not None
+    before = session.cost
+    get_instance(charger.hass).async_adjust_statistics(
+        CAR, NOON + 15 * MINUTE, 0.5, "kWh"
+    )
+    await async_written(charger.hass)
+
+    for _ in range(2):
+        await charger.async_cycle()
+
+    assert session.cost.energy_wh == pytest.approx(before.energy_wh + 500)
+    assert fsum(each.energy for each in charger.truth(session)) == pytest.approx(
+        before.energy_wh + 500
+    )
+    charger.simulator.violations.clear()  # A changed duplicate is what a correction is.
+
+
+async def test_prices_that_are_settled_late(charger: Charger) -> None:
+    """At night the sessions of the last weeks are asked for again."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    await charger.async_cycle(NOON + 62 * MINUTE)
+    [session] = charger.sessions
+    event = charger.state("session", "event").state
+    charger.simulator.account().settle(
+        charger.entry.runtime_data.location_id,
+        Direction.IMPORT,
+        NOON,
+        NOON + HOUR,
+        Change(add=Decimal("0.1")),
+    )
+    await charger.async_cycle(NOON + 122 * MINUTE)
+    before = session.cost
+
+    await charger.async_cycle(NOON + 15 * HOUR)
+
+    assert session.cost is not None
+    assert before is not None
+    assert session.cost.cost == pytest.approx(before.cost / 3 * 4)
+    assert charger.state("session", "event").state == event
+
+
+async def test_a_service_that_takes_its_time(
+    charger: Charger, virtual_sleep: None
+) -> None:
+    """A session has its cost once all of it is there, and is asked for until then."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    for _ in range(2):
+        charger.simulator.faults.next("POST /costs/session/{id}", Fault.answer(404, {}))
+    await charger.async_cycle(NOON + 46 * MINUTE)
+    assert charger.state("last_session_cost").state == "unknown"
+
+    for minutes in (48, 51):
+        charger.freezer.move_to(NOON + minutes * MINUTE)
+        async_fire_time_changed(charger.hass)
+        await charger.home.async_settle()
+
+    await charger.async_check((12, 38), hours=False)
+    assert charger.simulator.requests.count("POST /costs/session/{id}") == 3
+
+
+async def test_the_end_is_noticed(charger: Charger) -> None:
+    """A cycle is run as soon as the recorder has all of a session, and no sooner."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    for minutes in (40, 45.5, 46.1):
+        await charger.async_go_to(NOON + minutes * MINUTE)
+        async_fire_time_changed(charger.hass)
+        await charger.home.async_settle()
+        assert (charger.sessions[0].cost is not None) == (minutes > 46)
+
+    await charger.async_check((12, 38), hours=False)
+
+
+async def test_register_readings_have_no_sessions(charger: Charger) -> None:
+    """With them an hour of which a part was submitted ends as intervals."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    await charger.async_cycle(NOON + 46 * MINUTE)
+    [meter] = charger.entry.runtime_data.meters
+    subentry = charger.entry.subentries[meter.subentry_id]
+    charger.hass.config_entries.async_update_subentry(
+        charger.entry, subentry, data={**subentry.data, "submit": "readings"}
+    )
+    await charger.home.async_settle()
+    await charger.async_charge((50, "on"))
+    await charger.async_cycles(NOON + HOUR, NOON + 3 * HOUR)
+
+    await charger.async_check((12, 38))
+
+
+async def test_get_session_cost(charger: Charger) -> None:
+    """The action answers by id, or with the last ones; nothing is sent for it."""
+    await charger.async_begin()
+    await charger.async_charge((5, "on"), (17, "off"), (24, "on"), (31, "off"))
+    await charger.async_cycle(NOON + 46 * MINUTE)
+    await charger.async_charge((50, "on"))
+    before = len(charger.simulator.requests.latest)
+
+    last = await charger.async_ask()
+    three = await charger.async_ask(last=3)
+    first = await charger.async_ask(session_id=three["sessions"][0]["session_id"])
+    with pytest.raises(ServiceValidationError, match="No session with this ID"):
+        await charger.async_ask(session_id="session")
+
+    assert len(charger.simulator.requests.latest) == before
+    assert [each["status"] for each in three["sessions"]] == [
+        "priced", "priced", "running",
+    ]  # fmt: skip
+    assert last["sessions"] == three["sessions"][2:]
+    assert first["sessions"] == three["sessions"][:1]
+    assert (await charger.async_ask(last=0))["sessions"] == []
+    session = charger.sessions[0]
+    assert session.cost is not None
+    assert first == {
+        "time_zone": "Europe/Berlin",
+        "sessions": [
+            {
+                "session_id": session.session_id(charger.device_id),
+                "name": "Ev charger",
+                "start": "2026-11-24T13:05:00+01:00",
+                "end": "2026-11-24T13:17:00+01:00",
+                "status": "priced",
+                "energy": session.cost.energy_wh / 1000,
+                "cost": session.cost.cost,
+                "average_price": session.cost.average_price,
+                "currency": "EUR",
+                "is_estimated": False,
+            }
+        ],
+    }
+    assert last["sessions"][0]["end"] is None
+    assert last["sessions"][0]["cost"] is None

@@ -181,7 +181,11 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._cancel_cycle: CALLBACK_TYPE | None = None
         self._cancel_price: CALLBACK_TYPE | None = None
         self._sessions = SessionWatch(
-            hass, self.journal, self.meters, self._async_await_session
+            hass,
+            self.journal,
+            self.meters,
+            self._async_await_session,
+            self._async_note_session,
         )
         self._session_reporter = SessionReporter(
             client, self.journal, self.meters, self._patience
@@ -278,6 +282,19 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             None if end is None else end + timedelta(seconds=SETTLE_SECONDS),
             self._async_cycle_due,
         )
+
+    @callback
+    def _async_note_session(self) -> None:
+        """Note on disk that a session has begun or ended."""
+        self._async_create_task(self._async_save_journal(), "session")
+
+    async def _async_save_journal(self) -> None:
+        """Note on disk what is new; else the recorder knows it still."""
+        try:
+            async with self._turn:
+                await self.journal.async_save()
+        except FlatpeakError as err:
+            LOGGER.debug("What is new of sessions is not noted: %s", err)
 
     @callback
     def _async_set_timer(

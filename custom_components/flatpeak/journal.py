@@ -22,7 +22,15 @@ from .api import FlatpeakError
 from .const import DOMAIN
 from .intervals import HOUR, EnergyInterval, floor_hour, in_hours
 from .readings import Register, begin, tell
-from .sessions import OpenSession, Session, SessionCost, Watch, floored, session_at
+from .sessions import (
+    OpenSession,
+    Session,
+    SessionCost,
+    SessionStatus,
+    Watch,
+    floored,
+    session_at,
+)
 
 STORAGE_VERSION: Final = 1
 STORAGE_MINOR_VERSION: Final = 8
@@ -548,6 +556,16 @@ class MeterJournal:
         """Return whether all records of a session are submitted."""
         sent = self.ahead[-1].end if self.ahead else self.fresh.position
         return session.border is not None and session.border <= sent
+
+    def status(self, session: Session) -> SessionStatus:
+        """Return how far a session is."""
+        if session.end is None:
+            return SessionStatus.RUNNING
+        if session.cost is not None:
+            return SessionStatus.PRICED
+        if self.is_submitted(session):
+            return SessionStatus.SUBMITTED
+        return SessionStatus.ENDED
 
     def forget_sessions(self, before: datetime) -> None:
         """Forget sessions that ended long ago, and of others what is not needed now."""

@@ -49,12 +49,17 @@ class SessionWatch:
         journal: Journal,
         meters: Iterable[Meter],
         await_end: Callable[[str, datetime | None], None],
+        note: Callable[[], None],
     ) -> None:
-        """Take whom to tell when a session will be over, None while it goes on."""
+        """Take whom to tell when a session will be over, None while it goes on.
+
+        And whom to tell that there is something new to note on disk.
+        """
         self._hass = hass
         self._journal = journal
         self._meters = list(meters)
         self._await_end = await_end
+        self._note = note
         self._stops: dict[str, list[CALLBACK_TYPE]] = {}
         self._unknown_since: dict[str, datetime] = {}
 
@@ -118,6 +123,8 @@ class SessionWatch:
             self._stop(device_id)
             if event.data["action"] == "update":
                 self._async_follow(device_id, session, event.data["entity_id"])
+            else:
+                self._async_see(device_id, session, None)
 
         self._stops[device_id] = [
             async_track_state_change_event(self._hass, entity_id, changed),
@@ -160,10 +167,12 @@ class SessionWatch:
     ) -> None:
         """Keep in the journal what some changes tell, and what time has brought."""
         known = self._journal.meters[device_id]
-        if known.watch is None:
+        if (before := known.watch) is None:
             return
-        watch, ended = advance(known.watch, changes, session.pause)
+        watch, ended = advance(before, changes, session.pause)
         known.watch, over = settle(watch, dt_util.utcnow(), session.pause)
+        if ended or over or watch.session != before.session:
+            self._note()
         sent_until = self._journal.sent_until(device_id)
         for each in [*ended, *over]:
             known.begin_session(each.start, sent_until)

@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from math import fsum
 from typing import Final
 
 from .audit import is_counted
@@ -143,6 +145,15 @@ class PricedSession:
     is_estimated: bool
 
 
+class SessionStatus(StrEnum):
+    """How far a session is."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    SUBMITTED = "submitted"
+    PRICED = "priced"
+
+
 @dataclass(kw_only=True)
 class Session:
     """A session, and the records that it has at Flatpeak.
@@ -173,6 +184,11 @@ class Session:
     def is_long_ago(self) -> bool:
         """Return whether its records are not remembered any more."""
         return self.cost is not None and not self.records
+
+    @property
+    def submitted_wh(self) -> float:
+        """Return the energy that was submitted, as far as that is remembered."""
+        return fsum(self.records.values())
 
     @property
     def is_complete(self) -> bool:

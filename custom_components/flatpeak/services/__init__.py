@@ -2,11 +2,11 @@
 
 from homeassistant.core import HomeAssistant, callback
 
-from . import costs, estimate, plan, prices, resubmit, sync, windows
+from . import costs, estimate, plan, prices, resubmit, sessions, sync, windows
 
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions."""
-    for kind in (costs, estimate, plan, prices, resubmit, sync, windows):
+    for kind in (costs, estimate, plan, prices, resubmit, sessions, sync, windows):
         kind.async_setup(hass)
