@@ -168,19 +168,18 @@ class Home:
             for number, total in enumerate(islice(sums, 1, None))
         ]
         self._sums[statistic_id] = rows[-1]["sum"] or 0.0
-        self.import_rows(
-            statistic_id,
-            [
-                StatisticData(
-                    start=floor_hour(row["start"]), state=row["sum"], sum=row["sum"]
-                )
-                for row in rows
-                if row["start"].minute == 55
-            ],
-        )
+        hours = [
+            StatisticData(
+                start=floor_hour(row["start"]), state=row["sum"], sum=row["sum"]
+            )
+            for row in rows
+            if row["start"].minute == 55
+        ]
         get_instance(self.hass).async_import_statistics(
             self._metadata(statistic_id), rows, StatisticsShortTerm
         )
+        # As the recorder does it: no hour is there before all of its five minutes.
+        self.import_rows(statistic_id, hours)
         await async_written(self.hass)
 
     async def async_change_short(

@@ -288,8 +288,6 @@ def _meter_journal(journal: MeterJournal | None) -> dict[str, Any] | None:
         "watched": journal.watched is not None,
         "watch": None if journal.watch is None else _watch(journal.watch),
         "sessions": list(map(_session, journal.sessions[-SESSIONS:])),
-        "sessions_seen": None if journal.watch is None else journal.watch.seen,
-        "ahead": list(map(_interval, journal.ahead)),
         "days": {
             day.isoformat(): {
                 "energy_wh": what.energy_wh,

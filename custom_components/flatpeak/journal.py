@@ -535,11 +535,13 @@ class MeterJournal:
         return max(borders, default=None)
 
     def begin_session(self, start: datetime, sent_until: datetime) -> None:
-        """Begin a session, unless one goes on.
+        """Begin a session, unless it is known.
 
         Its records begin where none was submitted yet.
         """
-        if self.sessions and self.sessions[-1].end is None:
+        if self.sessions and (
+            self.sessions[-1].end is None or self.sessions[-1].start >= start
+        ):
             return
         ends = [each.border for each in self.sessions if each.border is not None]
         begin = max([floored(start), sent_until, *ends[-1:]])

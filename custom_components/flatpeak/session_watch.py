@@ -80,9 +80,10 @@ class SessionWatch:
         if known.watched == source:
             return
         now = dt_util.utcnow()
-        if known.watch is not None and known.watch.session is not None:
-            known.end_session(known.watch.session.end or now)
         seen = self._journal.sent_until(meter.device_id)
+        if known.watch is not None and (session := known.watch.session) is not None:
+            known.begin_session(session.start, seen)
+            known.end_session(session.end or now)
         if known.watched is not None:
             seen = max(seen, now)
         known.watched = source
@@ -171,8 +172,7 @@ class SessionWatch:
             return
         watch, ended = advance(before, changes, session.pause)
         known.watch, over = settle(watch, dt_util.utcnow(), session.pause)
-        if ended or over or watch.session != before.session:
-            self._note()
+        is_new = bool(ended or over) or watch.session != before.session
         sent_until = self._journal.sent_until(device_id)
         for each in [*ended, *over]:
             known.begin_session(each.start, sent_until)
@@ -182,6 +182,8 @@ class SessionWatch:
             known.begin_session(goes_on.start, sent_until)
             deadline = goes_on.deadline(session.pause)
             self._await_end(device_id, None if deadline is None else raised(deadline))
+        if is_new:
+            self._note()
 
     @callback
     def async_problem(self, meter: Meter, now: datetime) -> SessionProblem | None:

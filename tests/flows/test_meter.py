@@ -392,3 +392,95 @@ async def test_change_of_a_home_that_is_not_set_up(
     flow = await _begin_to_change(furnished, entry, "Ev charger")
 
     assert flow["reason"] == "entry_not_loaded"
+
+
+@pytest.mark.parametrize(
+    ("entity_id", "pause", "expected"),
+    [
+        ("binary_sensor.charging", {}, ["on"]),
+        ("switch.wallbox", {"session_pause": 0}, ["on"]),
+        ("input_boolean.charging", {"session_pause": 60}, ["on"]),
+    ],
+)
+async def test_session_entity(
+    furnished: Home,
+    bare: ConfigEntry[Any],
+    entity_id: str,
+    pause: dict[str, int],
+    expected: list[str],
+) -> None:
+    """What is on or off is in session while it is on, and nothing more is asked."""
+    registry = er.async_get(furnished.hass)
+    entity = registry.async_get_or_create(
+        entity_id.partition(".")[0], "household", "x", suggested_object_id="x"
+    )
+    for chosen, source in ((entity_id, entity_id), (entity.entity_id, entity.id)):
+        statistic_id = CAR if chosen == entity_id else IMPORT
+        flow = await _add_meter(
+            furnished,
+            bare,
+            statistic_id=statistic_id,
+            flow="consumption",
+            session_entity=chosen,
+            **pause,
+        )
+        assert flow["type"] is FlowResultType.CREATE_ENTRY
+        await furnished.async_settle()
+        data = list(bare.subentries.values())[-1].data
+        assert {key: data[key] for key in data if "session" in key} == {
+            "session_entity": source,
+            "session_states": expected,
+            "session_pause": pause.get("session_pause", 5),
+        }
+
+
+async def test_states_of_a_session(furnished: Home, bare: ConfigEntry[Any]) -> None:
+    """Of a sensor it is asked which states mean it, and can be changed."""
+    furnished.hass.states.async_set(
+        "sensor.wallbox", "idle", {"options": ["idle", "charging", "unknown"]}
+    )
+    flow = await _add_meter(
+        furnished,
+        bare,
+        statistic_id=CAR,
+        flow="consumption",
+        session_entity="sensor.wallbox",
+    )
+    assert flow["step_id"] == "session"
+    options = flow["data_schema"].schema["session_states"].config["options"]
+    assert options == ["idle", "charging"]
+    flow = await _answer(furnished, flow, session_states=[" "])
+    assert flow["errors"] == {"session_states": "no_states"}
+    furnished.simulator.faults.next("POST /devices", Fault.SERVER_ERROR)
+    flow = await _answer(furnished, flow, session_states=["charging"])
+    assert flow["errors"] == {"base": "server_error"}
+    flow = await _answer(furnished, flow, session_states=["charging", " on "])
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await furnished.async_settle()
+    [meter] = bare.runtime_data.meters
+    assert meter.session.states == {"charging", "on"}
+
+    flow = await _begin_to_change(furnished, bare, "Ev charger")
+    assert suggested(flow)["session_entity"] == "sensor.wallbox"
+    answers = {"flow": "consumption", "name": "Ev charger", "session_pause": 7}
+    flow = await _answer(furnished, flow, session_entity="sensor.wallbox", **answers)
+    assert suggested(flow) == {"session_states": ["charging", "on"]}
+    flow = await _answer(furnished, flow, session_states=["charging"])
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    [meter] = bare.runtime_data.meters
+    assert meter.session.states == {"charging"}
+    assert meter.session.pause == timedelta(minutes=7)
+
+    flow = await _begin_to_change(furnished, bare, "Ev charger")
+    flow = await _answer(furnished, flow, session_entity="select.mode", **answers)
+    assert suggested(flow) == {}
+    flow = await _answer(furnished, flow, session_states=["fast"])
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+
+    flow = await _begin_to_change(furnished, bare, "Ev charger")
+    flow = await _answer(furnished, flow, **answers)
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    assert bare.runtime_data.meters[0].session is None
