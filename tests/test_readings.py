@@ -8,7 +8,12 @@ from typing import Final
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.flatpeak.intervals import HOUR, EnergyInterval
+from custom_components.flatpeak.intervals import (
+    HOUR,
+    EnergyInterval,
+    EnergyRow,
+    to_intervals,
+)
 from custom_components.flatpeak.readings import (
     FIRST_WH,
     Mark,
@@ -108,6 +113,30 @@ def test_the_same_readings_however_cut(intervals: Series, data: st.DataObject) -
 
     assert parts == whole
     assert all(one.register_wh <= other.register_wh for one, other in pairwise(whole))
+
+
+@given(st.lists(st.floats(-1e4, 1e5), min_size=2, max_size=20), st.data())
+def test_the_register_shows_what_the_recorder_counts(
+    changes: list[float], data: st.DataObject
+) -> None:
+    """It does but for what ran backwards last, and never goes back itself."""
+    rows = [
+        EnergyRow(start=START + number * HOUR, change_wh=change, is_first=False)
+        for number, change in enumerate(changes)
+    ]
+    cut = data.draw(st.integers(1, len(rows) - 1))
+    one = to_intervals(rows[:cut], position=START)
+    other = to_intervals(rows[cut:], position=one.position, carry_wh=one.carry_wh)
+    register = begin(START, None)
+    found: list[float] = []
+    for run in (one, other):
+        found += [mark.register_wh for mark in marks(run.intervals, register)]
+        after = tell(run.intervals, register, {}).register
+        assert after is not None
+        register = after
+
+    assert found == sorted(found)
+    assert isclose(found[-1] - found[0] + other.carry_wh, fsum(changes), abs_tol=1e-6)
 
 
 def test_first_reading() -> None:

@@ -45,20 +45,24 @@ class Car:
         self.simulator = home.simulator
         self._freezer = freezer
 
-    async def async_begin(self, hours: int = 3, *, submit: str = "readings") -> None:
+    async def async_begin(
+        self, hours: int = 3, *, submit: str = "readings", flow: str = "consumption"
+    ) -> None:
         """Set the home up, and add the meter after so many hours of energy."""
         self._freezer.move_to(NOW)
         self.home.add_sensor(CAR)
         self._energy = [100.0 + hour % 7 / 8 for hour in range(hours)]
         await self.home.async_record(CAR, UNTIL - hours * HOUR, self._energy)
-        flow = await async_to_meters(self.home)
-        self.entry = await async_finish(self.home, flow, [])
+        shown = await async_to_meters(self.home)
+        self.entry = await async_finish(self.home, shown, [])
         subentries = self.home.hass.config_entries.subentries
         added = await subentries.async_init(
             (self.entry.entry_id, "meter"), context={"source": SOURCE_USER}
         )
-        answers = {"statistic_id": CAR, "history": "30_days", "submit": submit}
-        added = await subentries.async_configure(added["flow_id"], answers)
+        answers = {"statistic_id": CAR, "flow": flow, "history": "30_days"}
+        added = await subentries.async_configure(
+            added["flow_id"], answers | {"submit": submit}
+        )
         assert added["type"] == "create_entry"
         await self.home.async_settle()
 
@@ -178,6 +182,22 @@ async def test_readings(car: Car) -> None:
     assert costs.energy_since(UNTIL - DAY) == pytest.approx(
         fsum(each.energy for each in car.records)
     )
+
+
+@pytest.mark.parametrize(
+    ("flow", "direction"),
+    [("grid_export", Direction.EXPORT), ("local_generation", Direction.LOCAL)],
+)
+async def test_readings_of_other_energy(
+    car: Car, flow: str, direction: Direction
+) -> None:
+    """They say which way the energy goes, and what price it has."""
+    await car.async_begin(flow=flow)
+
+    [meter] = car.entry.runtime_data.meters
+    assert len(car.simulator.truth(meter.device_id, direction).records()) == 3
+    assert car.records == []
+    assert await car.home.async_miscounted(car.entry) == []
 
 
 async def test_history(car: Car) -> None:

@@ -211,6 +211,35 @@ async def test_new_name(furnished: Home, entry: ConfigEntry[Any]) -> None:
     assert device.name == "My car"
 
 
+async def test_readings(furnished: Home, entry: ConfigEntry[Any]) -> None:
+    """A meter is submitted as readings from then on, but not together with sessions."""
+    answers = {"flow": "consumption", "name": "Ev charger", "submit": "readings"}
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    flow = await _answer(furnished, flow, session_entity="switch.car", **answers)
+    assert flow["errors"] == {"submit": "readings_without_sessions"}
+
+    flow = await _answer(furnished, flow, **answers)
+
+    assert flow["reason"] == "reconfigure_successful"
+    await furnished.async_settle()
+    assert entry.runtime_data.meters[3].submit == "readings"
+    flow = await _begin_to_change(furnished, entry, "Ev charger")
+    assert suggested(flow)["submit"] == "readings"
+
+
+async def test_new_meter_of_readings(furnished: Home, bare: ConfigEntry[Any]) -> None:
+    """Readings are chosen when the meter is added, too."""
+    answers = {"statistic_id": CAR, "history": "none", "submit": "readings"}
+    flow = await _add_meter(furnished, bare, session_entity="switch.car", **answers)
+    assert flow["errors"] == {"submit": "readings_without_sessions"}
+
+    flow = await _answer(furnished, flow, **answers)
+
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await furnished.async_settle()
+    assert bare.runtime_data.meters[0].submit == "readings"
+
+
 async def test_name_that_is_blank(furnished: Home, entry: ConfigEntry[Any]) -> None:
     """Without a name the meter keeps the one it has."""
     flow = await _begin_to_change(furnished, entry, "Ev charger")
