@@ -32,7 +32,7 @@ HISTORY_SECONDS: Final = 300
 SETTLE_SECONDS: Final = 150
 PAUSE_SECONDS: Final = 2
 STEP_PERCENT: Final = 20
-HOME_HEIGHT: Final = 1060
+HOME_HEIGHT: Final = 1180
 
 # The recorder's sums are thousands of kWh: their differences are certain to so many Wh.
 CERTAIN_WH: Final = 1e-6
