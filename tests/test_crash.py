@@ -17,6 +17,7 @@ from custom_components.flatpeak.api import FlatpeakClient, FlatpeakError, Postal
 from custom_components.flatpeak.journal import Journal
 from custom_components.flatpeak.meter import Flow, Meter, Submit
 from custom_components.flatpeak.patience import Patience
+from custom_components.flatpeak.sources import EnergyReader
 from custom_components.flatpeak.upload import Uploader
 from homeassistant.const import CONF_API_KEY
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -100,7 +101,8 @@ class Place:
         hass = self.home.hass
         journal = Journal(hass, meter.name)
         await journal.async_load()
-        uploader = Uploader(hass, self._client, journal, [meter], Patience())
+        energy = EnergyReader(hass, journal, [meter])
+        uploader = Uploader(hass, self._client, journal, energy, [meter], Patience())
         await uploader.async_begin(NOW)
         return uploader
 

@@ -51,7 +51,7 @@ from .const import (
     INTERVAL_LENGTH_AUTO,
     LOGGER,
 )
-from .corrections import Corrector, Resubmission
+from .corrections import WINDOW, Corrector, Resubmission
 from .costs import WH_PER_KWH
 from .dashboard import async_lacks_cost, async_link, async_unlink
 from .days import DAY, days_later, midnight
@@ -69,7 +69,7 @@ from .schedule import cheap_windows
 from .session_report import SessionReporter
 from .session_watch import SessionProblem, SessionWatch
 from .sessions import PricedSession
-from .sources import SourceProblem, async_source_problems, async_sources
+from .sources import EnergyReader, SourceProblem, async_source_problems, async_sources
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices, slot_length
 from .upload import INSISTENCE, FlatpeakNotProcessedError, Uploader
@@ -169,11 +169,14 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self.meters = meters_of(entry)
         self.journal = Journal(hass, self.location_id)
         self._patience = async_patience(hass, self.location_id)
+        self._energy = EnergyReader(hass, self.journal, self.meters)
         self._uploader = Uploader(
-            hass, client, self.journal, self.meters, self._patience
+            hass, client, self.journal, self._energy, self.meters, self._patience
         )
         self._events = EventWatch(hass, entry, client, self.location_id, self._patience)
-        self._corrector = Corrector(hass, self._uploader, self.journal, self.meters)
+        self._corrector = Corrector(
+            hass, self._uploader, self.journal, self._energy, self.meters
+        )
         self._turn = asyncio.Lock()
         self._since: datetime | None = None
         self._is_running = False
@@ -217,6 +220,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             self.hass,
             self.client,
             self.journal,
+            self._energy,
             self.meters,
             self._patience,
             location_id=self.location_id,
@@ -436,7 +440,10 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
     async def _async_cycle(self) -> HomeCosts:
         """Walk once from the recorder to the cost statistics."""
         await self._async_see_sources()
-        async with self._async_take_turn("cycle"):
+        async with (
+            self._async_take_turn("cycle"),
+            self._energy.async_keeping(WINDOW + DAY),
+        ):
             now = dt_util.utcnow()
             until = floor_hour(now)
             await self._sessions.async_catch_up()

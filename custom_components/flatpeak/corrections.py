@@ -27,7 +27,7 @@ from .intervals import (
 )
 from .journal import Day, Journal, MeterJournal, Refusal, day_of
 from .meter import Meter
-from .sources import async_read_meters, async_read_short_of_meters
+from .sources import EnergyReader, async_read_short_of_meters
 from .upload import MONTH, Uploader
 
 # How far back the recorder is compared with what was submitted: every time, and
@@ -75,12 +75,14 @@ class Corrector:
         hass: HomeAssistant,
         uploader: Uploader,
         journal: Journal,
+        energy: EnergyReader,
         meters: Sequence[Meter],
     ) -> None:
         """Keep what the comparison needs."""
         self._hass = hass
         self._uploader = uploader
         self._journal = journal
+        self._energy = energy
         self._meters = {meter.device_id: meter for meter in meters}
         self._searched_on: date | None = None
         self._differing: dict[str, list[Discrepancy]] = {}
@@ -131,7 +133,7 @@ class Corrector:
         journals = self._journal.of(self._meters)
         # A debt or a gap may come from the day before.
         first = begin - DAY
-        rows = await async_read_meters(self._hass, journals, first, end)
+        rows = await self._energy.async_read(journals, first, end)
         return await self._hass.async_add_executor_job(_readings, journals, rows, first)
 
     async def _async_short(
@@ -224,7 +226,7 @@ class Corrector:
             border = min(begin + MONTH, end)
             # A record that begins before that spans a gap, and is left as it is.
             first = begin - MONTH
-            rows = await async_read_meters(self._hass, known, first, border)
+            rows = await self._energy.async_read(known, first, border)
             intervals = await self._hass.async_add_executor_job(
                 submitted_intervals, known[device_id], rows[device_id], first
             )
@@ -337,8 +339,8 @@ def _reading(
     """Return what the rows of a meter hold of what was submitted."""
     days: dict[date, list[EnergyInterval]] = defaultdict(list)
     for interval in submitted_intervals(known, rows, first):
-        if day_of(interval) > first.date():
-            days[day_of(interval)].append(interval)
+        if (day := day_of(interval)) > first.date():
+            days[day].append(interval)
     oldest = min(known.days, default=date.max)
     return Reading(
         days=days,
@@ -382,11 +384,13 @@ def submitted_intervals(
     # that hour on.
     start_of = {end: start for start, end in odd}
     intervals = [
-        replace(each, start=start_of.get(each.end, each.start)) for each in intervals
+        replace(each, start=start_of[each.end]) if each.end in start_of else each
+        for each in intervals
     ]
     refused = _refused(known.refusals)
     accepted = (
-        _without(each, refused.get(each.start, ())) for each in recut(intervals, odd)
+        _without(each, refused[each.start]) if each.start in refused else each
+        for each in recut(intervals, odd)
     )
     return [each for each in accepted if each is not None]
 

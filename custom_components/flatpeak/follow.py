@@ -17,7 +17,7 @@ from .intervals import HOUR, EnergyInterval, EnergyRow, floor_hour
 from .journal import Journal, MeterJournal
 from .meter import Meter
 from .prices import PriceBook
-from .sources import async_read_meters
+from .sources import EnergyReader
 from .statistics import CostStatistic, async_other_currencies, async_write_costs
 
 # So many hours of all meters together are followed at once: more would take more
@@ -64,10 +64,17 @@ class Answer:
 class Follower:
     """Follows reports, of all meters together and a stretch of time at once."""
 
-    def __init__(self, hass: HomeAssistant, journal: Journal, zone: tzinfo) -> None:
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        journal: Journal,
+        energy: EnergyReader,
+        zone: tzinfo,
+    ) -> None:
         """Begin with nothing followed."""
         self._hass = hass
         self._journal = journal
+        self._energy = energy
         self._zone = zone
         # By device id and start of the row: the currency, and the row.
         self._followed: dict[str, dict[datetime, tuple[str, CostRow]]] = defaultdict(
@@ -127,7 +134,7 @@ class Follower:
         # A debt or a gap may come from the day before.
         read_from = floor_hour(dt_util.as_utc(first))
         known = self._journal.of([meter.device_id for meter in work])
-        energy = await async_read_meters(self._hass, known, read_from, last)
+        energy = await self._energy.async_read(known, read_from, last)
 
         def costs_of_all() -> dict[Meter, Costs]:
             """Return the costs of all meters: work for a thread."""

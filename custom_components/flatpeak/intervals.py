@@ -216,8 +216,11 @@ def recut(
     Those are whole hours, but for the odd ones that are given. Where rows have come
     or gone since, energy is put together, or spread evenly over the time.
     """
+    odd = sorted(odd)
+    if not odd and all(map(_is_hour, intervals)):
+        return list(intervals)
     energy: dict[Border, list[float]] = defaultdict(list)
-    borders = _borders(intervals, sorted(odd))
+    borders = _borders(intervals, odd)
     starts = [start for start, _ in borders]
     for interval in intervals:
         number = max(bisect_right(starts, interval.start) - 1, 0)
@@ -230,6 +233,11 @@ def recut(
         EnergyInterval(start=start, end=end, energy_wh=fsum(shares))
         for (start, end), shares in energy.items()
     ]
+
+
+def _is_hour(interval: EnergyInterval) -> bool:
+    """Return whether an interval is just an hour."""
+    return interval.length == HOUR and interval.start == floor_hour(interval.start)
 
 
 def _borders(

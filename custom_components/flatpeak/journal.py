@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from hashlib import blake2b
 from itertools import pairwise
 from math import fsum
@@ -480,10 +480,15 @@ class MeterJournal:
 
     def remember(self, days: Days) -> None:
         """Remember what was submitted of some days, and forget what is long ago."""
-        oldest = (self.fresh.position - KEPT_DAYS).date()
+        oldest = self.oldest_day
         self.days = {
             day: what for day, what in (self.days | days).items() if day >= oldest
         }
+
+    @property
+    def oldest_day(self) -> date:
+        """Return the first day of which it is remembered what was submitted."""
+        return (self.fresh.position - KEPT_DAYS).date()
 
     def completed_by(self, part: Part) -> list[EnergyInterval]:
         """Return what was submitted before of the hours that a part completes."""
@@ -511,6 +516,8 @@ class MeterJournal:
 
     def remember_energy(self, records: Iterable[EnergyInterval]) -> None:
         """Remember what of its energy each session has at Flatpeak."""
+        if not self.sessions:
+            return
         for record in records:
             session = session_at(self.sessions, record.start)
             if session is not None and not session.is_long_ago:
@@ -1051,16 +1058,21 @@ def _accepted(
 
     What a corrected day has now is only known once it is read again, and what lies
     ahead belongs to an hour that is not complete. A refused record keeps its borders
-    too.
+    too. What ended before the oldest day that is remembered would be forgotten at once.
     """
     known = []
     for part in submission.parts:
         meter = meters[part.device_id]
+        since = datetime.combine(meter.oldest_day, time(), dt_util.UTC)
         refused = {each.interval for each in refusals.get(part.device_id, ())}
         lost = {each.interval for each in meter.refusals}
         records = [each for each in part.intervals if each not in refused]
         ahead = meter.completed_by(part)
-        counted = [*(each for each in ahead if each not in lost), *records]
+        counted = [
+            each
+            for each in (*(each for each in ahead if each not in lost), *records)
+            if each.end > since
+        ]
         known.append(
             _Accepted(
                 # Readings are of no session.

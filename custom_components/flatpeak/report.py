@@ -15,6 +15,7 @@ from .journal import Journal, MeterJournal, Span
 from .meter import Meter
 from .patience import Patience
 from .prices import PriceBook
+from .sources import EnergyReader
 
 # Flatpeak is asked for at most 90 days at a time (flatpeak-api.md, section 8).
 # This leaves room for the day before and for a day of 25 hours.
@@ -33,6 +34,7 @@ class Reporter:
         hass: HomeAssistant,
         client: FlatpeakClient,
         journal: Journal,
+        energy: EnergyReader,
         meters: Sequence[Meter],
         patience: Patience,
         *,
@@ -46,7 +48,7 @@ class Reporter:
         self._patience = patience
         self._location_id = location_id
         self._zone = zone
-        self._follower = Follower(hass, journal, zone)
+        self._follower = Follower(hass, journal, energy, zone)
 
     async def async_price(
         self, start: datetime, until: datetime, *, ahead: datetime | None = None

@@ -1,8 +1,10 @@
 """Follow the sources of the meters: what is wrong with them, and what they hold."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Final
@@ -12,8 +14,9 @@ from homeassistant.components.recorder.models import StatisticMetaData
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.util import dt as dt_util
 
-from .const import CONF_SOURCE
+from .const import CONF_SOURCE, DOMAIN
 from .intervals import HOUR, EnergyRow, ShortChanges
 from .journal import Journal, MeterJournal, Source
 from .meter import Meter, async_source_of, async_statistic_id
@@ -103,16 +106,89 @@ def async_change_source(
     )
 
 
-async def async_read_meters(
+type _Question = tuple[tuple[str, ...], datetime, datetime]
+"""Of which meters energy is read, from when and until when."""
+
+type _Energy = dict[str, list[EnergyRow]]
+
+
+class EnergyReader:
+    """Reads the energy of a home's meters."""
+
+    def __init__(
+        self, hass: HomeAssistant, journal: Journal, meters: Iterable[Meter]
+    ) -> None:
+        """Take the meters; nothing is read yet."""
+        self._hass = hass
+        self._journal = journal
+        self._device_ids = [meter.device_id for meter in meters]
+        self._recent: Mapping[str, Sequence[EnergyRow]] = {}
+        self._recent_from: datetime | None = None
+        self._ahead: tuple[_Question, asyncio.Task[_Energy]] | None = None
+
+    @asynccontextmanager
+    async def async_keeping(self, length: timedelta) -> AsyncGenerator[None]:
+        """Read the last days of all meters once, for everyone who asks meanwhile.
+
+        A UTC day counts as a whole.
+        """
+        now = dt_util.utcnow()
+        start = datetime.combine((now - length).date(), time(), dt_util.UTC)
+        self._recent = await self.async_read(self._device_ids, start, now)
+        self._recent_from = start
+        try:
+            yield
+        finally:
+            self._recent, self._recent_from = {}, None
+
+    @callback
+    def async_read_ahead(
+        self, device_ids: Iterable[str], start: datetime, end: datetime
+    ) -> None:
+        """Begin to read what will be asked for next, while Flatpeak is busy."""
+        asked = (tuple(device_ids), start, end)
+        work = self._async_read(*asked)
+        self._ahead = (
+            asked,
+            self._hass.async_create_background_task(work, f"{DOMAIN} energy"),
+        )
+
+    async def async_read(
+        self, device_ids: Iterable[str], start: datetime, end: datetime
+    ) -> _Energy:
+        """Return the hourly energy of meters from start until before end, by device id.
+
+        Each hour is read from the source that the meter had then.
+        """
+        asked = (tuple(device_ids), start, end)
+        if self._ahead is not None and self._ahead[0] == asked:
+            _, read = self._ahead
+            self._ahead = None
+            return await read
+        if self._recent_from is None or start < self._recent_from:
+            return await self._async_read(*asked)
+        return {
+            device_id: [
+                row for row in self._recent[device_id] if start <= row.start < end
+            ]
+            for device_id in asked[0]
+        }
+
+    async def _async_read(
+        self, device_ids: Iterable[str], start: datetime, end: datetime
+    ) -> _Energy:
+        """Read the hourly energy of meters from the recorder."""
+        known = self._journal.of(device_ids)
+        return await _async_read_meters(self._hass, known, start, end)
+
+
+async def _async_read_meters(
     hass: HomeAssistant,
     journals: Mapping[str, MeterJournal],
     start: datetime,
     end: datetime,
 ) -> dict[str, list[EnergyRow]]:
-    """Return the hourly energy of meters from start until before end, by device id.
-
-    Each hour is read from the source that the meter had then.
-    """
+    """Read the hourly energy of meters from start until before end, by device id."""
     sources = {
         device_id: async_sources(hass, known) for device_id, known in journals.items()
     }

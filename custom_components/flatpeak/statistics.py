@@ -1,12 +1,13 @@
 """Talk to the recorder: read energy, write cost statistics."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import isclose
 from typing import Final, Literal
 
+from homeassistant.components.recorder.db_schema import Statistics
 from homeassistant.components.recorder.models import (
     StatisticData,
     StatisticMeanType,
@@ -20,13 +21,14 @@ from homeassistant.components.recorder.statistics import (
     get_metadata,
     statistics_during_period,
 )
+from homeassistant.components.recorder.util import session_scope
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import EnergyConverter
 
 from .const import DOMAIN
-from .intervals import HOUR, EnergyRow, ShortChanges, floor_hour, short_changes
+from .intervals import HOUR, SHORT, EnergyRow, ShortChanges, floor_hour, short_changes
 
 # Money with up to five decimals is spread over hours as floats. A difference far
 # below the smallest reported decimal is not a change.
@@ -43,7 +45,6 @@ LOOKED_BEYOND: Final = timedelta(days=7)
 
 BEGINNING: Final = dt_util.utc_from_timestamp(0)
 DAY: Final = timedelta(days=1)
-YEAR: Final = timedelta(days=366)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,19 +171,56 @@ def _read_energy(
         for statistic_id, metadata in _metadata(hass, statistic_ids).items()
         if is_energy(metadata)
     }
-    rows = statistics_during_period(
-        hass,
-        start,
-        end,
-        energy,
-        period,
-        {EnergyConverter.UNIT_CLASS: "Wh"},
-        {"change", "sum"},
+    rows = _read_changes(
+        hass, start, end, energy, period, {"sum"}, {EnergyConverter.UNIT_CLASS: "Wh"}
     )
     return {
         statistic_id: _energy_rows(hass, statistic_id, rows.get(statistic_id, []))
         for statistic_id in statistic_ids
     }
+
+
+def _read_changes(
+    hass: HomeAssistant,
+    start: datetime,
+    end: datetime | None,
+    statistic_ids: set[str],
+    period: Literal["5minute", "hour"],
+    types: set[Literal["state", "sum"]],
+    units: dict[str, str] | None = None,
+) -> dict[str, list[StatisticsRow]]:
+    """Read rows of a window with their changes.
+
+    The change of the first row follows from the row just before the window, which is
+    read along. Only of statistics that have none there the recorder has to look for
+    an older one, which takes it another query.
+    """
+    before = start - (HOUR if period == "hour" else SHORT)
+    found = statistics_during_period(
+        hass, before, end, statistic_ids, period, units, {*types}
+    )
+    read = {
+        statistic_id: _with_changes(rows)
+        for statistic_id, rows in found.items()
+        if rows[0]["start"] == before.timestamp() and rows[0]["sum"] is not None
+    }
+    if others := found.keys() - read.keys():
+        read |= statistics_during_period(
+            hass, start, end, others, period, units, {"change", *types}
+        )
+    return read
+
+
+def _with_changes(rows: Sequence[StatisticsRow]) -> list[StatisticsRow]:
+    """Return all rows but the first, each with its change since the one before."""
+    last = rows[0]["sum"] or 0.0
+    for row in rows:
+        if (total := row["sum"]) is None:
+            row["change"] = None
+        else:
+            row["change"] = total - last
+            last = total
+    return list(rows[1:])
 
 
 def _energy_rows(
@@ -211,24 +249,39 @@ def _is_first(hass: HomeAssistant, statistic_id: str, row: StatisticsRow) -> boo
     if not row["sum"]:
         return True  # Where no energy is, it does not matter since when.
     start = dt_util.utc_from_timestamp(row["start"])
-    before = statistics_during_period(
-        hass, BEGINNING, start, {statistic_id}, "hour", None, {"sum"}
-    )
-    return not before
+    return _first_start(hass, statistic_id, BEGINNING, start) is None
 
 
 async def async_first_start(
     hass: HomeAssistant, statistic_id: str, start: datetime, end: datetime
 ) -> datetime | None:
-    """Return when the first hour of a statistic within a window begins."""
-    while start < end:
-        # A year at a time: empty years cost nothing, full ones fit into memory.
-        border = min(start + YEAR, end)
-        rows = await async_read_energy(hass, [statistic_id], start, border)
-        if found := rows[statistic_id]:
-            return found[0].start
-        start = border
-    return None
+    """Return when the first hour of an energy statistic within a window begins."""
+    return await get_instance(hass).async_add_executor_job(
+        _first_start, hass, statistic_id, start, end
+    )
+
+
+def _first_start(
+    hass: HomeAssistant, statistic_id: str, start: datetime, end: datetime
+) -> datetime | None:
+    """Find the first hour of a statistic: the recorder has no function for one row."""
+    known = get_metadata(hass, statistic_ids={statistic_id}).get(statistic_id)
+    if known is None or not is_energy(known[1]):
+        return None
+    with session_scope(hass=hass, read_only=True) as session:
+        stamp = (
+            session.query(Statistics.start_ts)
+            .filter(
+                Statistics.metadata_id == known[0],
+                Statistics.start_ts >= start.timestamp(),
+                Statistics.start_ts < end.timestamp(),
+                Statistics.sum.is_not(None),
+            )
+            .order_by(Statistics.start_ts)
+            .limit(1)
+            .scalar()
+        )
+    return None if stamp is None else dt_util.utc_from_timestamp(stamp)
 
 
 async def async_create_costs(
@@ -426,9 +479,7 @@ def _stored_costs(
 ) -> dict[CostStatistic, _Stored]:
     """Return the stored hours of cost statistics in a window."""
     of = {statistic.statistic_id: statistic for statistic in statistics}
-    rows = statistics_during_period(
-        hass, start, end, set(of), "hour", None, {"change", "state", "sum"}
-    )
+    rows = _read_changes(hass, start, end, set(of), "hour", {"state", "sum"})
     return {
         statistic: {
             dt_util.utc_from_timestamp(row["start"]): _StoredCost(

@@ -64,7 +64,7 @@ from .meter import Meter, Submit, async_statistic_id
 from .patience import Patience
 from .readings import Register, marks
 from .sessions import cuts_of, session_at
-from .sources import async_read_meters, async_read_short_of_meters, async_sources
+from .sources import EnergyReader, async_read_short_of_meters, async_sources
 from .statistics import async_first_start, async_short_start
 
 # What is this close to now is uploaded at once; older history follows.
@@ -121,6 +121,7 @@ class Uploader:
         hass: HomeAssistant,
         client: FlatpeakClient,
         journal: Journal,
+        energy: EnergyReader,
         meters: Sequence[Meter],
         patience: Patience,
     ) -> None:
@@ -128,6 +129,7 @@ class Uploader:
         self._hass = hass
         self._client = client
         self._journal = journal
+        self._energy = energy
         self._meters = {meter.device_id: meter for meter in meters}
         self._patience = patience
         self._all_retried_on: date | None = None
@@ -215,6 +217,11 @@ class Uploader:
         while low < until:
             high = self._window_end(low, until)
             if parts := await self._async_parts(kind, low, high):
+                if high < until:
+                    next_high = self._window_end(high, until)
+                    self._energy.async_read_ahead(
+                        self._stretches(kind), high, next_high
+                    )
                 await self._async_submit_all(parts)
                 return True
             low = high
@@ -259,7 +266,7 @@ class Uploader:
             if stretch.position < high
         }
         journals = self._journal.of(stretches)
-        rows = await async_read_meters(self._hass, journals, low, high)
+        rows = await self._energy.async_read(stretches, low, high)
         short: Mapping[str, ShortChanges] = {}
         if finer := self._finer(journals, low, high):
             short = await async_read_short_of_meters(self._hass, finer, low, high)
@@ -748,6 +755,9 @@ def _cut(
     for part in parts:
         cuts = cuts_of(journals[part.device_id].sessions)
         changes = short.get(part.device_id, {})
+        if not cuts and not changes:
+            cut.append(part)
+            continue
         records = (split(each, slot_length, cuts, changes) for each in part.intervals)
         cut.append(replace(part, intervals=tuple(chain.from_iterable(records))))
     return cut

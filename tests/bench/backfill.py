@@ -1,10 +1,10 @@
 """How fast a long history is submitted, beside a bare loop, and how the event loop fares."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 from .bare import BareLoop
-from .energy import HOUR, Size, async_record, last_hour
+from .energy import HOUR, YEAR, Size, async_record, last_hour
 from .household import Household, running_household
 from .ticker import Stalls, Ticker
 
@@ -25,14 +25,20 @@ class Backfill:
 
 
 async def async_backfills(size: Size, runs: int) -> list[Backfill]:
-    """Submit a history several times, after once to warm up."""
+    """Submit a history several times, after a year of it to warm up."""
+    year = replace(size, hours=min(size.hours, YEAR))
     async with running_household() as household:
         await async_record(household.hass, size, last_hour())
-        found = [await _async_backfill(household, size) for _ in range(runs + 1)]
-    return found[1:]
+        await _async_backfill(household, year, history="1_year")
+        return [
+            await _async_backfill(household, size, history="everything")
+            for _ in range(runs)
+        ]
 
 
-async def _async_backfill(household: Household, size: Size) -> Backfill:
+async def _async_backfill(
+    household: Household, size: Size, *, history: str
+) -> Backfill:
     """Submit a history once each."""
     bare = await BareLoop.async_prepare(household, size.meters)
     end = last_hour()
@@ -46,7 +52,7 @@ async def _async_backfill(household: Household, size: Size) -> Backfill:
     with ticker.watching():
         # Without a tariff nothing is priced: this is about submitting alone.
         entry = await household.async_set_up(
-            size.meters, history="everything", tariff="later"
+            size.meters, history=history, tariff="later"
         )
     seconds = perf_counter() - began
     traffic = await household.simulator.traffic()

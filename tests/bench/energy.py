@@ -1,6 +1,6 @@
 """The energy of a household of any size, put into the database in no time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import batched
@@ -24,6 +24,8 @@ from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 
 HOUR: Final = timedelta(hours=1)
+# In hours.
+YEAR: Final = 365 * 24
 ROWS_AT_ONCE: Final = 50_000
 SOURCE: Final = "household"
 
@@ -91,16 +93,18 @@ def _metadata(statistic_id: str) -> StatisticMetaData:
 
 def _insert(hass: HomeAssistant, size: Size, end: datetime) -> None:
     """Insert the hours of all meters."""
+    metadata = get_metadata(hass, statistic_ids=set(statistic_ids(size.meters)))
+    numbers = [metadata[each][0] for each in statistic_ids(size.meters)]
     with session_scope(hass=hass) as session:
-        for rows in batched(_rows(hass, size, end), ROWS_AT_ONCE):
+        for rows in batched(_rows(numbers, size.hours, end), ROWS_AT_ONCE):
             session.execute(insert(Statistics), rows)
 
 
-def _rows(hass: HomeAssistant, size: Size, end: datetime) -> Iterator[dict[str, Any]]:
+def _rows(
+    numbers: Sequence[int], hours: int, end: datetime
+) -> Iterator[dict[str, Any]]:
     """Yield the hours of all meters, in the order in which they would have come."""
-    metadata = get_metadata(hass, statistic_ids=set(statistic_ids(size.meters)))
-    numbers = [metadata[each][0] for each in statistic_ids(size.meters)]
-    for hour in range(size.hours, 0, -1):
+    for hour in range(hours, 0, -1):
         start = end - hour * HOUR
         stamp = start.timestamp()
         for number, metadata_id in enumerate(numbers):

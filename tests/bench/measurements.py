@@ -26,7 +26,7 @@ type Measurement = Callable[[Plan], Iterator[Section]]
 
 def backfill(plan: Plan) -> Iterator[Section]:
     """Measure how fast a long history is submitted, and how the event loop fares."""
-    found = in_own_process(async_backfills, plan.backfill, RUNS)
+    found = in_own_process(async_backfills, plan.backfill, plan.backfill_runs)
     of = Figure.of
     yield Section(
         title="Backfill",
@@ -81,6 +81,7 @@ def backfill(plan: Plan) -> Iterator[Section]:
                 "longest, less Python's garbage collections",
                 [each.stalls.longest_but_for_collections * MS for each in found],
                 "ms",
+                Goal(at_most=50),
             ),
             of(
                 "longest garbage collection",
@@ -109,11 +110,14 @@ def memory(plan: Plan) -> Iterator[Section]:
         figures=tuple(
             Figure.of(
                 str(size),
-                [peak / MB for peak in in_own_process(async_peaks, size, RUNS)],
+                [peak / MB for peak in in_own_process(async_peaks, size, runs)],
                 "MB",
                 Goal(at_most=40),
             )
-            for size in (plan.short_history, plan.backfill)
+            for size, runs in (
+                (plan.short_history, RUNS),
+                (plan.backfill, plan.backfill_runs),
+            )
         ),
     )
 
@@ -171,7 +175,6 @@ def costs(plan: Plan) -> Iterator[Section]:
     """Measure the writing of costs, on each database."""
     size = plan.costs
     yield _costs("SQLite", size, in_own_process(async_cost_writing, size, RUNS))
-    size = plan.database_costs
     for name in plan.databases:
         with running_server(name) as url:
             create_database(url)
@@ -265,25 +268,10 @@ def growth(plan: Plan) -> Iterator[Section]:
     yield from (
         Section(
             title=f"Growth with {axis}",
-            note=f"A year of {plan.growth_year} hours.",
+            note=f"A year of {plan.growth.year} hours.",
             figures=tuple(figure for size in sizes for figure in _growth(size)),
         )
-        for axis, sizes in (
-            (
-                "meters",
-                [
-                    Size(meters=meters, hours=plan.growth_year)
-                    for meters in (1, 5, 20, 50)
-                ],
-            ),
-            (
-                "years",
-                [
-                    Size(meters=5, hours=years * plan.growth_year)
-                    for years in (1, 5, 10)
-                ],
-            ),
-        )
+        for axis, sizes in plan.growth.axes.items()
     )
 
 

@@ -1,12 +1,33 @@
-"""How much is measured: all of it, or a tenth."""
+"""How much is measured: all of it, or so much that it takes two minutes."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from .energy import Size
+from .energy import YEAR, Size
 
-YEAR: Final = 8760
 RUNS: Final = 5
+# A run of ten years takes minutes: of these there are fewer.
+LONG_RUNS: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Growth:
+    """The sizes at which growth is measured."""
+
+    year: int
+    """The hours that stand for a year: what is linear in them is so in more."""
+    meters: tuple[int, ...]
+    """Each with one year."""
+    years: tuple[int, ...]
+    """Each with five meters."""
+
+    @property
+    def axes(self) -> dict[str, list[Size]]:
+        """Return the sizes by what grows."""
+        return {
+            "meters": [Size(meters=each, hours=self.year) for each in self.meters],
+            "years": [Size(meters=5, hours=each * self.year) for each in self.years],
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -14,36 +35,35 @@ class Plan:
     """The sizes of all measurements."""
 
     backfill: Size
+    backfill_runs: int
     short_history: Size
     """For memory, next to the history of the backfill."""
     quiet: Size
     costs: Size
     databases: tuple[str, ...]
     """Where costs are written besides SQLite."""
-    database_costs: Size
     startup_meters: int
-    growth_year: int
-    """The hours that stand for a year where growth is measured."""
+    growth: Growth
 
 
-# What Home Assistant itself takes for a row of costs is what all of it takes.
+# Home Assistant takes as long for each row of costs: two meters tell of twenty.
 FULL: Final = Plan(
     backfill=Size(meters=20, hours=10 * YEAR),
+    backfill_runs=LONG_RUNS,
     short_history=Size(meters=20, hours=YEAR),
     quiet=Size(meters=50, hours=YEAR),
-    costs=Size(meters=20, hours=YEAR),
+    costs=Size(meters=2, hours=YEAR),
     databases=("postgresql", "mariadb"),
-    database_costs=Size(meters=2, hours=YEAR),
     startup_meters=50,
-    growth_year=YEAR // 10,
+    growth=Growth(year=YEAR // 10, meters=(1, 5, 20, 50), years=(1, 5, 10)),
 )
 QUICK: Final = Plan(
-    backfill=Size(meters=20, hours=YEAR),
-    short_history=Size(meters=20, hours=YEAR // 10),
-    quiet=Size(meters=50, hours=48),
-    costs=Size(meters=2, hours=YEAR // 10),
+    backfill=Size(meters=20, hours=YEAR // 4),
+    backfill_runs=RUNS,
+    short_history=Size(meters=20, hours=YEAR // 40),
+    quiet=Size(meters=50, hours=240),
+    costs=Size(meters=2, hours=YEAR // 20),
     databases=(),
-    database_costs=Size(meters=2, hours=YEAR // 10),
     startup_meters=50,
-    growth_year=YEAR // 100,
+    growth=Growth(year=YEAR // 100, meters=(1, 20), years=(1, 10)),
 )

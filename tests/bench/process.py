@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+import logging
 from multiprocessing import get_context
 from typing import Any
 
@@ -19,6 +20,7 @@ def in_own_process[**P, T](
 
 
 def _run[T](work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine function."""
+    """Run a coroutine function; only what goes wrong is worth a line."""
+    logging.basicConfig(level=logging.ERROR)
     with asyncio.Runner(loop_factory=partial(create_event_loop, False)) as runner:
         return runner.run(work())

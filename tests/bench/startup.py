@@ -82,6 +82,7 @@ def _entry(
     data: dict[str, Any],
     options: dict[str, Any],
     subentries: list[ConfigSubentryData],
+    minor_version: int = 1,
 ) -> ConfigEntry[Any]:
     """Return a config entry of an integration."""
     return ConfigEntry(
@@ -91,7 +92,7 @@ def _entry(
         options=options,
         subentries_data=subentries,
         version=1,
-        minor_version=1,
+        minor_version=minor_version,
         source=SOURCE_USER,
         unique_id=domain,
         discovery_keys=MappingProxyType({}),
@@ -105,8 +106,10 @@ def _flatpeak_entry(hass: HomeAssistant, meters: int) -> dict[str, Any]:
             "account_id": "acc_bench",
             "api_key": "sk_test_bench",
             "api_url": "https://flatpeak.example",
+            "connect_url": "https://connect.flatpeak.example",
             "location_id": "loc_bench",
         },
+        "minor_version": 2,
         "options": {"link_dashboard": True},
         "subentries": [
             ConfigSubentryData(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 import math
 from typing import Any, Final, Self, override
 
@@ -327,7 +328,7 @@ class Interval:
             "energy_flow_direction": self.energy_flow_direction,
             "tariff_direction": self.tariff_direction,
             "units": "WH",
-            "value": self.energy_wh,
+            "value": _wire_number(self.energy_wh),
             "start_time": _wire_instant(self.start),
             "end_time": _wire_instant(self.end),
         }
@@ -350,7 +351,7 @@ class Reading:
         """Return the wire form."""
         return {
             "time": (self.time - EPOCH) // timedelta(seconds=1),
-            "value": self.register_wh,
+            "value": _wire_number(self.register_wh),
             "record_reference_id": self.record_reference_id,
         }
 
@@ -731,6 +732,15 @@ def _tariff_direction(data: Json) -> TariffDirection:
         raise _unreadable("tariff_direction") from None
 
 
+def _wire_number(value: float) -> float:
+    """Return a number, raise ValueError where JSON has none for it."""
+    if not math.isfinite(value):
+        raise ValueError("JSON has no number that is not finite")
+    return value
+
+
+# Meters share their hours, and an hour begins where another one ends.
+@lru_cache(maxsize=2048)
 def _wire_instant(instant: datetime) -> str:
     """Write an instant in RFC 3339, UTC."""
     if instant.tzinfo is None:
