@@ -146,6 +146,18 @@ def test_fields(flow: dict[str, Any], text: str) -> None:
     assert {label for label in _labels(flow) if f"*{label}*" not in text} == set()
 
 
+def test_steps() -> None:
+    """Every step of the set-up has its section, and the one about sessions is named."""
+    steps = WORDS["config"]["step"]
+    set_up = ("user", "location", "address", "tariff", "meters")
+    session = WORDS["config_subentries"]["meter"]["step"]["session"]
+
+    assert {steps[step]["title"] for step in set_up} <= set(
+        _page("installation").headings
+    )
+    assert f"*{session['title']}*" in _page("configuration").line
+
+
 def test_choices() -> None:
     """Everything that can be chosen in a flow is explained."""
     text = _page("installation").line + _page("configuration").line
