@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.async_api import Page
 
+from .actions import check_actions
 from .browser import (
     PERIOD_DAYS,
     open_energy_dashboard,
@@ -85,6 +86,7 @@ async def check(demo: Demo, screenshots: Path, say: Progress) -> bool:
     findings = await until_right(lambda: check_year(demo, devices, say))
     findings += [
         *await until_right(lambda: check_sensors(demo, devices)),
+        await check_actions(demo, await find_location(demo), devices),
         await check_dashboard(demo),
         await check_totals(demo, devices, screenshots),
         await check_manners(demo),
@@ -340,12 +342,7 @@ async def take_other_screenshots(
 
 async def open_device(demo: Demo, page: Page, object_id: str, text: str) -> None:
     """Open the page of the home or of a meter, and wait for a text in it."""
-    registry = await demo.home_assistant.call("config/device_registry/list")
-    device_id = next(
-        each["id"]
-        for each in registry
-        if ["flatpeak", object_id] in each["identifiers"]
-    )
+    device_id = await demo.home_assistant.device_id(object_id)
     url = f"{demo.home_assistant.url}/config/devices/device/{device_id}"
     await open_page(page, url, text)
 

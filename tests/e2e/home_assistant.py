@@ -111,6 +111,29 @@ class HomeAssistant:
             raise DemoError(f"Home Assistant refuses {command}: {answer['error']}")
         return answer["result"]
 
+    async def act(
+        self, domain: str, action: str, data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Call an action, return what it answers; nothing where it never does."""
+        known = (await self.call("get_services"))[domain][action]
+        result = await self.call(
+            "call_service",
+            domain=domain,
+            service=action,
+            service_data=data,
+            return_response="response" in known,
+        )
+        return result["response"] or {}
+
+    async def device_id(self, flatpeak_id: str) -> str:
+        """Return the device of a home or a meter at Flatpeak."""
+        registry = await self.call("config/device_registry/list")
+        return next(
+            str(each["id"])
+            for each in registry
+            if ["flatpeak", flatpeak_id] in each["identifiers"]
+        )
+
     async def state(self, entity_id: str) -> str:
         """Return the state of an entity."""
         return str((await self._request("GET", f"/api/states/{entity_id}"))["state"])

@@ -39,6 +39,15 @@ class Record:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Price:
+    """What a kWh costs over some time."""
+
+    start: datetime
+    end: datetime
+    price: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Traffic:
     """What Flatpeak was asked since it forgot everything."""
 
@@ -86,6 +95,24 @@ class SimulatorClient:
         """Return what the simulator knows of a device."""
         rows = await self._get(f"truth/{device_id}/{direction}/{kind}")
         return [Record.from_json(row) for row in rows]
+
+    async def prices(
+        self, location_id: str, direction: str, start: datetime, end: datetime
+    ) -> list[Price]:
+        """Return the prices of a home between two times."""
+        rows = await self._get(
+            f"prices/{location_id}/{direction}",
+            start=start.isoformat(),
+            end=end.isoformat(),
+        )
+        return [
+            Price(
+                start=datetime.fromisoformat(row["start"]),
+                end=datetime.fromisoformat(row["end"]),
+                price=row["price"],
+            )
+            for row in rows
+        ]
 
     async def settle(
         self,
@@ -159,9 +186,11 @@ class SimulatorClient:
         """Return how many records it has taken, repeated ones too."""
         return (await self.traffic()).records
 
-    async def _get(self, path: str) -> Any:
+    async def _get(self, path: str, **query: str) -> Any:
         """Ask the simulator itself."""
-        async with self._session.get(f"{self.url}/_simulator/{path}") as response:
+        async with self._session.get(
+            f"{self.url}/_simulator/{path}", params=query
+        ) as response:
             response.raise_for_status()
             return await response.json()
 

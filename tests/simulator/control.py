@@ -9,10 +9,11 @@ from aiohttp import web
 import orjson
 
 from .accounts import Account
+from .clock import Span, to_datetime, to_instant
 from .errors import ApiError
 from .faults import Fault, Process
 from .state import STATE
-from .tariffs import Change, Direction, Dynamic, Flat, Tariff, TwoRate
+from .tariffs import Change, Direction, Dynamic, Flat, PriceSlot, Tariff, TwoRate
 from .truth import Cost, Energy, find_session, find_truth
 
 PREFIX: Final = "/_simulator/"
@@ -73,6 +74,7 @@ def control_routes() -> list[web.RouteDef]:
     return [
         web.get(PREFIX + "truth/{object_id}/{direction}/{kind}", get_truth),
         web.get(PREFIX + "sessions/{session_id}/{direction}", get_session),
+        web.get(PREFIX + "prices/{location_id}/{direction}", get_prices),
         web.get(PREFIX + "settings", get_settings),
         web.patch(PREFIX + "settings", change_settings),
         web.patch(PREFIX + "accounts/{account_id}", change_account),
@@ -116,6 +118,16 @@ async def get_session(request: web.Request) -> web.Response:
         Direction(request.match_info["direction"]),
     )
     return _json([_cost(record) for record in session])
+
+
+async def get_prices(request: web.Request) -> web.Response:
+    """Tell the prices of a location between two times."""
+    account, location_id, direction = _leg(request)
+    location, window = account.locations[location_id], _window(request)
+    span = Span(to_instant(window["start"]), to_instant(window["end"]))
+    now = request.app[STATE].now()
+    slots = account.slots(location, direction, span, now)
+    return _json([_price(slot) for slot in slots])
 
 
 async def get_settings(request: web.Request) -> web.Response:
@@ -292,6 +304,16 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "cost": str(cost.cost),
         "reported_cost": float(cost.reported_cost),
         "confidence": float(cost.confidence),
+    }
+
+
+def _price(slot: PriceSlot) -> dict[str, Any]:
+    """Return a price per kWh as JSON."""
+    return {
+        "start": to_datetime(slot.start),
+        "end": to_datetime(slot.end),
+        "price": float(slot.price),
+        "confidence": float(slot.confidence),
     }
 
 

@@ -35,6 +35,24 @@ async def cost(api: Api, home: Home) -> float:
     return value
 
 
+async def test_prices(api: Api, home: Home) -> None:
+    """The prices of a location can be asked for, cut to the window."""
+    tariff = {"kind": "two_rate", "low": 0.1, "high": 0.3}
+    await control(api, "PUT", f"tariffs/{home.location_id}/IMPORT", tariff)
+
+    window = {"start": "2026-06-15T06:00:00Z", "end": "2026-06-15T08:00:00Z"}
+    prices = await control(api, "GET", f"prices/{home.location_id}/IMPORT", **window)
+
+    border = "2026-06-15T06:30:00+00:00"
+    low = {"end": border, "price": 0.1}
+    high = {"start": border, "price": 0.3}
+    start, end = "2026-06-15T06:00:00+00:00", "2026-06-15T08:00:00+00:00"
+    assert prices == [
+        {"start": start, "confidence": 1, **low},
+        {"end": end, "confidence": 1, **high},
+    ]
+
+
 @pytest.mark.parametrize(
     ("tariff", "expected"),
     [
