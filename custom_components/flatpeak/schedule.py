@@ -70,26 +70,27 @@ def cheap_windows(
     """
     days: dict[datetime, list[PriceSlot]] = defaultdict(list)
     for slot in slots:
-        for part in _by_day(slot, zone):
-            days[midnight(part.start, zone)].append(part)
-    return joined(part for day in days.values() for part in _cheap(day, share))
+        for day, part in _by_day(slot, zone):
+            days[day].append(part)
+    return joined(part for parts in days.values() for part in _cheap(parts, share))
 
 
-def _cheap(day: Sequence[PriceSlot], share: float) -> Iterator[PriceSlot]:
+def _cheap(slots: Sequence[PriceSlot], share: float) -> Iterator[PriceSlot]:
     """Yield the cheap slots of a day."""
-    prices = [slot.price for slot in day]
+    prices = [slot.price for slot in slots]
     limit = min(prices) + share * (max(prices) - min(prices))
-    for slot in day:
+    for slot in slots:
         if slot.price <= limit or _is_same(slot.price, limit):
             yield slot
 
 
-def _by_day(slot: PriceSlot, zone: tzinfo) -> Iterator[PriceSlot]:
-    """Yield a slot cut at local midnights."""
+def _by_day(slot: PriceSlot, zone: tzinfo) -> Iterator[tuple[datetime, PriceSlot]]:
+    """Yield a slot cut at local midnights, each part with the beginning of its day."""
     start = slot.start
     while start < slot.end:
-        end = days_later(midnight(start, zone), 1).astimezone(UTC)
-        yield replace(slot, start=start, end=min(end, slot.end))
+        day = midnight(start, zone)
+        end = days_later(day, 1).astimezone(UTC)
+        yield day, replace(slot, start=start, end=min(end, slot.end))
         start = end
 
 

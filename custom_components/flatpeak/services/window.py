@@ -24,11 +24,8 @@ def read_window(
 
     Raise ServiceValidationError where it ends before it starts, or is too long.
     """
-    now = dt_util.utcnow()
-    start, end = (
-        dt_util.as_utc(data.get(name, now)) for name in (ATTR_START, ATTR_END)
-    )
-    return _checked(subject, start, end, longest)
+    start = data.get(ATTR_START, dt_util.utcnow())
+    return _checked(subject, start, data[ATTR_END], longest)
 
 
 def read_coming_window(
@@ -42,17 +39,18 @@ def read_coming_window(
 
     Raise ServiceValidationError where all has passed, and as for any other window.
     """
-    now = dt_util.utcnow()
-    start, end = (dt_util.as_utc(data.get(name, now)) for name in (ATTR_START, until))
+    now, end = dt_util.utcnow(), dt_util.as_utc(data[until])
     if end <= now:
         raise mistake("window_in_past")
-    return _checked(subject, max(start, now), end, longest)
+    start = max(dt_util.as_utc(data.get(ATTR_START, now)), now)
+    return _checked(subject, start, end, longest)
 
 
 def _checked(
     subject: Subject, start: datetime, end: datetime, longest: timedelta | None
 ) -> Window:
     """Return a window in the time of the home, raise where it makes no sense."""
+    start, end = dt_util.as_utc(start), dt_util.as_utc(end)
     if end <= start:
         raise mistake("end_before_start")
     if longest is not None and end - start > longest:
