@@ -123,7 +123,8 @@ class HomeAssistant:
             service_data=data,
             return_response="response" in known,
         )
-        return result["response"] or {}
+        answer: dict[str, Any] = result.get("response", {})
+        return answer
 
     async def device_id(self, flatpeak_id: str) -> str:
         """Return the device of a home or a meter at Flatpeak."""
