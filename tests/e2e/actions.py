@@ -24,6 +24,7 @@ STEP: Final = timedelta(minutes=5)
 CHARGE_KWH: Final = 20.0
 CHARGE_KW: Final = 8.0
 PERCENT: Final = 25
+SESSIONS: Final = 10
 
 
 @dataclass(kw_only=True)
@@ -217,6 +218,17 @@ async def plan_charging(calls: Calls) -> None:
     calls.finding.compare("the energy of plan_charging", energy, CHARGE_KWH)
 
 
+async def get_session_cost(calls: Calls) -> None:
+    """Ask what the last sessions of all meters have cost, as far as they are priced."""
+    answer = await calls.answer("get_session_cost", calls.location_id, last=SESSIONS)
+    for session in answer["sessions"]:
+        if session["cost"] is None:
+            continue
+        records = await calls.demo.simulator.session(session["session_id"], "IMPORT")
+        truth = fsum(record.cost for record in records if record.cost is not None)
+        calls.compare(f"the cost of {session['name']}", session["cost"], truth)
+
+
 async def resubmit(calls: Calls) -> None:
     """Compare a week of all meters with Flatpeak, in which nothing differs."""
     end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 3 * HOUR
@@ -242,6 +254,7 @@ CALLS: Final[tuple[Callable[[Calls], Awaitable[None]], ...]] = (
     find_cheapest_window,
     find_price_windows,
     plan_charging,
+    get_session_cost,
     resubmit,
     sync,
 )

@@ -91,6 +91,11 @@ class SimulatorClient:
         """Return the local days of a device as Flatpeak reports them."""
         return await self._truth(device_id, direction, "days")
 
+    async def session(self, session_id: str, direction: str) -> list[Record]:
+        """Return the records of a session."""
+        rows = await self._get(f"sessions/{session_id}/{direction}")
+        return [Record.from_json(row) for row in rows]
+
     async def _truth(self, device_id: str, direction: str, kind: str) -> list[Record]:
         """Return what the simulator knows of a device."""
         rows = await self._get(f"truth/{device_id}/{direction}/{kind}")
