@@ -96,7 +96,7 @@ async def test_new_home(furnished: Home, freezer: FrozenDateTimeFactory) -> None
         "connect_url": "https://connect-web.flatpeak.com",
         "location_id": location.id,
     }
-    assert entry.options == {"link_dashboard": True}
+    assert entry.options == {"history": "30_days", "link_dashboard": True}
     registry = er.async_get(furnished.hass)
     names = ("Grid import", "Grid export", "Solar production", "Ev charger")
     flows = ("grid_import", "grid_export", "local_generation", "consumption")
@@ -711,7 +711,7 @@ async def test_meters_trouble(furnished: Home, fault: Fault) -> None:
     flow = await furnished.async_answer(flow, **answers)
 
     assert flow["type"] is FlowResultType.CREATE_ENTRY
-    assert flow["result"].options == {"link_dashboard": False}
+    assert flow["result"].options["link_dashboard"] is False
     devices = simulator.account().devices
     references = [device.reference_id for device in devices]
     assert references == (await async_references(furnished))[:3]
