@@ -218,6 +218,36 @@ async def test_rows_without_a_sum(home: Home) -> None:
     ]
 
 
+async def test_row_without_a_sum_after_a_window_began(home: Home) -> None:
+    """So it is where the change of the first row is told by the row before it."""
+    home.import_rows(
+        IMPORT,
+        [
+            StatisticData(start=hour(0), state=1.0, sum=1.0),
+            StatisticData(start=hour(1), state=1.5, sum=1.5),
+            StatisticData(start=hour(2), state=2.0),
+            StatisticData(start=hour(3), state=3.0, sum=3.0),
+        ],
+    )
+    await async_written(home.hass)
+
+    rows = await async_read_energy(home.hass, [IMPORT], hour(1), hour(4))
+
+    assert rows[IMPORT] == [
+        EnergyRow(start=hour(1), change_wh=500.0, is_first=False),
+        EnergyRow(start=hour(3), change_wh=1500.0, is_first=False),
+    ]
+
+
+async def test_first_start_of_no_energy(home: Home) -> None:
+    """A statistic that does not exist, or counts no energy, begins nowhere."""
+    await async_create_costs(home.hass, [COST])
+    for statistic_id in ("sensor.unknown", COST.statistic_id):
+        assert (
+            await async_first_start(home.hass, statistic_id, hour(0), hour(9)) is None
+        )
+
+
 async def test_energy_of_nothing(home: Home) -> None:
     """A statistic that does not exist has no rows; none at all have none either."""
     await home.async_record(IMPORT, START, [100.0])
