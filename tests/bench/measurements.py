@@ -8,7 +8,7 @@ from sqlalchemy_utils import create_database  # type: ignore[import-untyped]  # 
 from tests.database import running_server
 
 from .backfill import async_backfills
-from .costs import CostWriting, async_cost_writing
+from .costs import DAY_HOURS, Costing, CostWriting, async_cost_writing
 from .energy import Size
 from .figures import Figure, Goal, Section
 from .memory import async_peaks
@@ -198,6 +198,9 @@ def _costs(database: str, size: Size, found: CostWriting) -> Section:
                 [each.flatpeak.first / each.opower.first for each in found.seconds],
                 goal=Goal(at_most=1.05),
             ),
+            of("rows read for it", [ours.first.rows_read]),
+            of("rows written for it", [ours.first.rows_written]),
+            of("rows that opower writes for it", [theirs.first.rows_written]),
             of("settlement", [each.flatpeak.settlement for each in found.seconds], "s"),
             of(
                 "against opower",
@@ -216,8 +219,22 @@ def _costs(database: str, size: Size, found: CostWriting) -> Section:
                 [theirs.settlement.rows_touched / ours.settlement.rows_touched],
                 goal=Goal(at_least=10),
             ),
+            of(
+                "rows that take as long to write as moving all later ones",
+                [_rows_of_move(each.flatpeak, size) for each in found.seconds],
+            ),
         ),
     )
+
+
+def _rows_of_move(found: Costing[float], size: Size) -> float:
+    """Return how many rows could be written while a meter's later ones are moved.
+
+    Where changed rows are no further apart, all between are written instead
+    (`ROWS_BETWEEN` of `statistics.py`).
+    """
+    row = found.first / size.records
+    return found.settlement / size.meters / row - DAY_HOURS
 
 
 def startup(plan: Plan) -> Iterator[Section]:
