@@ -45,6 +45,7 @@ ABSOLUTE_PATH: Final = re.compile(
 )
 PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 LARGEST_PICTURE: Final = 120_000
+OTHER_NAMES: Final = {"earnings", "value"}
 
 
 def _page(name: str) -> Page:
@@ -180,8 +181,11 @@ def test_choices() -> None:
 def _entity_words() -> Iterator[str]:
     """Yield how entities, their attributes and their states are called, and the keys."""
     for entities in WORDS["entity"].values():
-        for entity in entities.values():
+        for entity_key, entity in entities.items():
             yield f"*{entity['name']}*"
+            # What is earned is a cost under another name.
+            if not OTHER_NAMES & set(entity_key.split("_")):
+                yield f"`{entity_key}`"
             for key, attribute in entity.get("state_attributes", {}).items():
                 yield from (f"*{attribute['name']}*", f"`{key}`")
             for part in (entity, *entity.get("state_attributes", {}).values()):
