@@ -4,7 +4,8 @@ What an entity did while nobody followed it, the recorder knows.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -29,6 +30,9 @@ from homeassistant.util import dt as dt_util
 from .journal import Journal, MeterJournal
 from .meter import Meter, SessionSource, async_statistic_id
 from .sessions import BRIDGED, Change, Watch, advance, raised, settle
+
+# The recorder tells neither of what changed at the very instant that it is asked from.
+MOMENT: Final = timedelta(milliseconds=1)
 
 _UNKNOWN: Final = (STATE_UNAVAILABLE, STATE_UNKNOWN)
 
@@ -97,13 +101,15 @@ class SessionWatch:
         if entity_id is None or known.watch is None:
             self._advance(meter.device_id, session, [self._unknown(meter.device_id)])
             return
+        seen = known.watch.seen
         states = await get_instance(self._hass).async_add_executor_job(
-            _read_states, self._hass, entity_id, known.watch.seen
+            _read_states, self._hass, entity_id, seen - MOMENT
         )
+        changes = [self._change(meter.device_id, session, each) for each in states]
         self._advance(
             meter.device_id,
             session,
-            [self._change(meter.device_id, session, state) for state in states],
+            [replace(each, instant=max(each.instant, seen)) for each in changes],
         )
         self._async_follow(meter.device_id, session, entity_id)
 
