@@ -30,6 +30,7 @@ from .home import CAR, HOUR, Home
 from .simulator import Change, Direction, Fault
 from .simulator.tariffs import Dynamic, Flat, Tariff
 from .simulator.truth import Cost, Energy
+from .test_upload import dropping
 
 pytestmark = pytest.mark.usefixtures("polite")
 
@@ -178,6 +179,16 @@ class Charger:
         )
         assert isinstance(answer, dict)
         return answer
+
+    def report(self) -> dict[str, Any]:
+        """Return a report of a session of which nothing is processed."""
+        return {
+            "object_id": self.device_id,
+            "tariff_direction": "IMPORT",
+            "currency_code": "EUR",
+            "energy_units": "WH",
+            "data": [],
+        }
 
     def truth(self, session: Session) -> list[Cost]:
         """Return what Flatpeak has of a session."""
@@ -428,6 +439,23 @@ async def test_an_answer_that_is_lost(charger: Charger, fault: Fault) -> None:
     ]
 
 
+async def test_a_record_that_is_lost(charger: Charger) -> None:
+    """Only it is sent again, with its id."""
+    await charger.async_begin()
+    await charger.async_charge((12, "on"), (38, "off"))
+    [meter] = charger.entry.runtime_data.meters
+    charger.simulator.faults.next(
+        "PUT /meters/interval",
+        dropping(charger.home, meter, NOON + 10 * MINUTE, length=30 * MINUTE),
+    )
+    await charger.async_cycle(NOON + 46 * MINUTE)
+    assert charger.entry.runtime_data.journal.doubt is not None
+
+    await charger.async_cycle(NOON + 125 * MINUTE)
+
+    await charger.async_check((12, 38))
+
+
 async def test_it_runs_over_midnight(charger: Charger) -> None:
     """While it runs its energy is submitted hourly, with its id."""
     start = NOON + 10 * HOUR
@@ -643,8 +671,12 @@ async def test_a_service_that_takes_its_time(
     """A session has its cost once all of it is there, and is asked for until then."""
     await charger.async_begin()
     await charger.async_charge((12, "on"), (38, "off"))
-    for _ in range(2):
-        charger.simulator.faults.next("POST /costs/session/{id}", Fault.answer(404, {}))
+    for fault in (
+        Fault.answer(404, {}),
+        Fault.answer(200, charger.report()),
+        Fault.SERVER_ERROR,
+    ):
+        charger.simulator.faults.next("POST /costs/session/{id}", fault)
     await charger.async_cycle(NOON + 46 * MINUTE)
     assert charger.state("last_session_cost").state == "unknown"
 
@@ -652,9 +684,12 @@ async def test_a_service_that_takes_its_time(
         charger.freezer.move_to(NOON + minutes * MINUTE)
         async_fire_time_changed(charger.hass)
         await charger.home.async_settle()
+    assert charger.sessions[0].cost is None
+    assert charger.entry.runtime_data.last_update_success
+    await charger.async_cycle(NOON + 62 * MINUTE)
 
-    await charger.async_check((12, 38), hours=False)
-    assert charger.simulator.requests.count("POST /costs/session/{id}") == 3
+    await charger.async_check((12, 38))
+    assert charger.simulator.requests.count("POST /costs/session/{id}") == 4
 
 
 async def test_the_end_is_noticed(charger: Charger) -> None:

@@ -36,6 +36,7 @@ from custom_components.flatpeak.journal import (
     splits_of,
 )
 from custom_components.flatpeak.readings import Register, begin
+from custom_components.flatpeak.sessions import OpenSession, Session, SessionCost, Watch
 from homeassistant.core import CoreState, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, UnsupportedStorageVersionError
 from homeassistant.helpers import json as json_helper
@@ -994,3 +995,53 @@ async def test_another_source_begins_after_what_is_in_doubt(
     assert known.fresh.position == hour(50)
     assert known.fresh.carry_wh == 0.0
     assert content(await async_loaded(hass)) == content(journal)
+
+
+def test_sessions_that_are_remembered() -> None:
+    """Those of the last months, with how far each is; records of the last weeks."""
+    cost = SessionCost(energy_wh=7.0, cost=2.0, currency="EUR")
+    known = meter()
+    known.sessions = [
+        Session(start=hour(n), begin=hour(n), end=hour(n + 1), records={hour(n): 7.0})
+        for n in (-1000, 40, 50)
+    ]
+    known.sessions[0].cost = cost
+    known.begin_session(hour(60), hour(48))
+    known.begin_session(hour(60), hour(48))
+
+    assert [known.status(each) for each in known.sessions] == [
+        "priced", "submitted", "ended", "running",
+    ]  # fmt: skip
+    assert [each.submitted_wh for each in known.sessions] == [7.0, 7.0, 7.0, 0.0]
+    known.forget_sessions(hour(-2000))
+    assert [len(each.records) for each in known.sessions] == [0, 1, 1, 0]
+    known.remember_energy([interval(-1000), interval(40)])
+    assert [each.submitted_wh for each in known.sessions] == [0.0, 0.1, 7.0, 0.0]
+    known.forget_sessions(hour(45))
+    assert [each.start for each in known.sessions] == [hour(50), hour(60)]
+
+
+async def test_sessions_come_back(hass: HomeAssistant) -> None:
+    """How far sessions are known, and all of each, survives a restart."""
+    journal = await async_begun(hass)
+    known = journal.meters["dev_1"]
+    known.watched = "switch.wallbox"
+    known.ahead = [interval(48)]
+    known.sessions = [
+        Session(start=SENT, begin=hour(3), end=hour(4), is_estimated=True),
+        Session(
+            start=hour(5),
+            begin=hour(5),
+            records={hour(5): 1 / 3},
+            cost=SessionCost(energy_wh=1 / 3, cost=-0.1, currency="EUR"),
+        ),
+    ]
+    for session in (
+        None,
+        OpenSession(start=SENT),
+        OpenSession(start=SENT, end=hour(9), is_lost=True),
+    ):
+        known.watch = Watch(seen=SENT, session=session)
+        await journal.async_save()
+
+        assert content(await async_loaded(hass)) == content(journal)

@@ -75,7 +75,7 @@ class SessionWatch:
             if meter.session is None:
                 continue
             if meter.device_id not in self._stops:
-                await self._async_begin(meter, meter.session, known)
+                await self._async_begin(meter, meter.session)
             self._advance(meter.device_id, meter.session, [])
 
     def _see_entity(self, meter: Meter, known: MeterJournal) -> None:
@@ -93,15 +93,18 @@ class SessionWatch:
         known.watched = source
         known.watch = None if source is None else Watch(seen=seen)
 
-    async def _async_begin(
-        self, meter: Meter, session: SessionSource, known: MeterJournal
-    ) -> None:
+    def _watch(self, device_id: str) -> Watch:
+        """Return how far sessions are known: those of a new meter from its cursor on."""
+        known = self._journal.meters[device_id].watch
+        return known or Watch(seen=self._journal.sent_until(device_id))
+
+    async def _async_begin(self, meter: Meter, session: SessionSource) -> None:
         """Learn what an entity did since it was followed last, and follow it."""
         entity_id = async_statistic_id(self._hass, session.source)
-        if entity_id is None or known.watch is None:
+        if entity_id is None:
             self._advance(meter.device_id, session, [self._unknown(meter.device_id)])
             return
-        seen = known.watch.seen
+        seen = self._watch(meter.device_id).seen
         states = await get_instance(self._hass).async_add_executor_job(
             _read_states, self._hass, entity_id, seen - MOMENT
         )
@@ -173,9 +176,7 @@ class SessionWatch:
         self, device_id: str, session: SessionSource, changes: Sequence[Change]
     ) -> None:
         """Keep in the journal what some changes tell, and what time has brought."""
-        known = self._journal.meters[device_id]
-        if (before := known.watch) is None:
-            return
+        known, before = self._journal.meters[device_id], self._watch(device_id)
         watch, ended = advance(before, changes, session.pause)
         known.watch, over = settle(watch, dt_util.utcnow(), session.pause)
         is_new = bool(ended or over) or watch.session != before.session
