@@ -6,8 +6,6 @@ from typing import Final
 from .energy import YEAR, Size
 
 RUNS: Final = 5
-# A run of ten years takes minutes: of these there are fewer.
-LONG_RUNS: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +36,8 @@ class Plan:
     backfill_runs: int
     short_history: Size
     """For memory, next to the history of the backfill."""
+    memory_runs: int
+    """Of the history of the backfill."""
     quiet: Size
     costs: Size
     databases: tuple[str, ...]
@@ -49,8 +49,10 @@ class Plan:
 # Home Assistant takes as long for each row of costs: two meters tell of twenty.
 FULL: Final = Plan(
     backfill=Size(meters=20, hours=10 * YEAR),
-    backfill_runs=LONG_RUNS,
+    # A run of ten years takes minutes.
+    backfill_runs=3,
     short_history=Size(meters=20, hours=YEAR),
+    memory_runs=2,
     quiet=Size(meters=50, hours=YEAR),
     costs=Size(meters=2, hours=YEAR),
     databases=("postgresql", "mariadb"),
@@ -61,9 +63,10 @@ QUICK: Final = Plan(
     backfill=Size(meters=20, hours=YEAR // 4),
     backfill_runs=RUNS,
     short_history=Size(meters=20, hours=YEAR // 40),
+    memory_runs=RUNS,
     quiet=Size(meters=50, hours=240),
     costs=Size(meters=2, hours=YEAR // 20),
     databases=(),
     startup_meters=50,
-    growth=Growth(year=YEAR // 100, meters=(1, 20), years=(1, 10)),
+    growth=Growth(year=300, meters=(1, 20), years=(1, 10)),
 )
