@@ -236,7 +236,9 @@ def _energyid_stub(meters: int) -> Iterable[AbstractContextManager[object]]:
 
 INTEGRATIONS: Final = {
     "flatpeak": Integration(
-        platforms=("button", "sensor"), entry=_flatpeak_entry, stub=_flatpeak_stub
+        platforms=("binary_sensor", "button", "event", "sensor"),
+        entry=_flatpeak_entry,
+        stub=_flatpeak_stub,
     ),
     "opower": Integration(
         platforms=("sensor",), entry=_opower_entry, stub=_opower_stub
