@@ -9,7 +9,10 @@ from typing import Any, Final
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
-from pytest_homeassistant_custom_component.common import async_fire_time_changed
+from pytest_homeassistant_custom_component.common import (
+    async_fire_time_changed,
+    async_mock_service,
+)
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.intervals import floor_hour
@@ -25,6 +28,7 @@ from homeassistant.helpers import (
     issue_registry as ir,
 )
 from homeassistant.helpers.recorder import get_instance
+from homeassistant.setup import async_setup_component
 
 from .home import CAR, HOUR, Home
 from .simulator import Change, Direction, Fault
@@ -764,3 +768,39 @@ async def test_get_session_cost(charger: Charger) -> None:
     }
     assert last["sessions"][0]["end"] is None
     assert last["sessions"][0]["cost"] is None
+
+
+async def test_a_trigger_of_automations(charger: Charger) -> None:
+    """An automation on the device of the meter is run when a session is priced."""
+    await charger.async_begin()
+    device_id = dr.async_get_device_id_by_identifier(
+        charger.hass,
+        (DOMAIN, charger.device_id),
+        config_entry_id=charger.entry.entry_id,
+    )
+    notified = async_mock_service(charger.hass, "notify", "phone")
+    assert await async_setup_component(
+        charger.hass,
+        "automation",
+        {
+            "automation": {
+                "triggers": {
+                    "trigger": "event.received",
+                    "target": {"device_id": device_id},
+                    "options": {"event_type": ["priced"]},
+                },
+                "actions": {
+                    "action": "notify.phone",
+                    "data": {"message": "{{ trigger.to_state.attributes.cost }}"},
+                },
+            }
+        },
+    )
+    await charger.async_charge((12, "on"), (38, "off"))
+
+    await charger.async_cycle(NOON + 46 * MINUTE)
+
+    [call] = notified
+    [session] = charger.sessions
+    assert session.cost is not None
+    assert float(call.data["message"]) == pytest.approx(session.cost.cost)

@@ -25,6 +25,7 @@ from .browser import (
 from .configuration import CURRENCY, TIME_ZONE
 from .demo import GRID_EXPORT, GRID_IMPORT, METERS, YEAR, Demo, Meter, Progress
 from .finding import Finding
+from .session import begin_session, check_session
 from .simulator import Record
 
 ZONE: Final = ZoneInfo(TIME_ZONE)
@@ -83,12 +84,14 @@ async def check(demo: Demo, screenshots: Path, say: Progress) -> bool:
     devices = await find_devices(demo)
     await show_progress(demo, screenshots)
     await follow_history(demo, say)
+    await begin_session(demo)
     findings = await until_right(lambda: check_year(demo, devices, say))
     findings += [
         *await until_right(lambda: check_sensors(demo, devices)),
         await check_actions(demo, await find_location(demo), devices),
         await check_dashboard(demo),
         await check_totals(demo, devices, screenshots),
+        await check_session(demo, devices, say),
         await check_manners(demo),
         check_log(demo.home_assistant.log),
     ]

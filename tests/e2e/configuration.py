@@ -27,8 +27,14 @@ config:
 energy:
 frontend:
 history:
+input_boolean:
+  heat_pump_session:
+    name: Heat pump session
 recorder:
 """
+
+# Tells when the heat pump is in session.
+IN_SESSION: Final = "input_boolean.heat_pump_session"
 
 INTEGRATIONS: Final = (
     ROOT / "custom_components" / "flatpeak",
