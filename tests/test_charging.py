@@ -34,7 +34,7 @@ from .home import CAR, HOUR, Home
 from .simulator import Change, Direction, Fault
 from .simulator.tariffs import Dynamic, Flat, Tariff
 from .simulator.truth import Cost, Energy
-from .test_upload import dropping
+from .test_upload import dropping, limited
 
 pytestmark = pytest.mark.usefixtures("polite")
 
@@ -804,3 +804,15 @@ async def test_a_trigger_of_automations(charger: Charger) -> None:
     [session] = charger.sessions
     assert session.cost is not None
     assert float(call.data["message"]) == pytest.approx(session.cost.cost)
+
+
+async def test_more_sessions_than_fit_into_a_submission(charger: Charger) -> None:
+    """After a long time without the home an hour is submitted at a time."""
+    await charger.async_begin(pause=0)
+    steps = [(n, "on" if n % 20 else "off") for n in range(10, 130, 10)]
+
+    with limited(MAX_BATCH_RECORDS=5):
+        await charger.async_reload(*steps, (122, "off"))
+        await charger.async_cycle()
+
+    await charger.async_check(*((n, n + 10.0) for n in range(10, 120, 20)))

@@ -235,7 +235,7 @@ class Uploader:
         room = MAX_BATCH_RECORDS // len(self._meters) - self._most_cuts(low)
         hours = min(room, max((async_short_start(self._hass) - low) // HOUR, 0))
         high = low + hours * HOUR + (room - hours) * self.slot_length
-        return min(low + MONTH, floor_hour(high), until)
+        return min(low + MONTH, max(floor_hour(high), low + HOUR), until)
 
     def _most_cuts(self, start: datetime) -> int:
         """Return how many more records sessions make of a meter's hours from then on."""
