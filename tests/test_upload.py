@@ -197,6 +197,14 @@ def dropping(
     return Fault("DROPPING", action)
 
 
+async def _answered(request: web.Request, process: Process) -> web.StreamResponse:
+    """Answer as ever."""
+    return await process(request)
+
+
+ANSWERED: Final = Fault("ANSWERED", _answered)
+
+
 @contextmanager
 def limited(**limits: Any) -> Generator[None]:
     """Lower limits of the upload."""
@@ -842,6 +850,33 @@ async def test_single_records_are_missing(
     assert await cycle(entry)
 
     assert count(submissions) == [40, 3]
+    assert starts(submissions[1]) == set(dropped)
+
+
+async def test_questions_that_fail_now_and_then(
+    entry: ConfigEntry[Any],
+    furnished: Home,
+    submissions: Submissions,
+    freezer: FrozenDateTimeFactory,
+) -> None:
+    """What became of a submission is found out little by little."""
+    furnished.simulator.settings.duplicates = Duplicates.ADD
+    await live(furnished, freezer, *(3.25 + hour for hour in range(20)))
+    imported = meter_of(entry, "Grid import")
+    dropped = [UNTIL + hour * HOUR for hour in range(0, 20, 4)]
+    furnished.simulator.faults.next(PUT, dropping(furnished, imported, *dropped))
+    assert not await cycle(entry)
+    freezer.tick(timedelta(hours=1))
+
+    furnished.simulator.faults.next(COSTS, *[*[ANSWERED] * 4, Fault.SERVER_ERROR] * 9)
+    cycles = 1
+    while not await cycle(entry):
+        assert failure(entry) == "server_error"
+        freezer.tick(timedelta(hours=1))
+        cycles += 1
+
+    assert 5 < cycles < 10
+    assert count(submissions) == [40, 5]
     assert starts(submissions[1]) == set(dropped)
 
 

@@ -133,6 +133,7 @@ class Uploader:
         self._meters = {meter.device_id: meter for meter in meters}
         self._patience = patience
         self._all_retried_on: date | None = None
+        self._told: dict[tuple[str, datetime, datetime], float] = {}
         self.slot_length = HOUR
         """How long records are where the recorder tells more than hours."""
 
@@ -365,6 +366,7 @@ class Uploader:
         """
         submission = Submission(sent=dt_util.utcnow(), parts=tuple(parts))
         before = self._journal.doubt
+        self._told.clear()
         await self._journal.async_doubt(submission)
         try:
             batch = await self._async_send(submission)
@@ -627,6 +629,8 @@ class Uploader:
         """
         if (doubt := self._journal.doubt) is None:
             return
+        if dt_util.utcnow() - doubt.sent < REST_LOST_AFTER:
+            self._told.clear()
         parts = [
             part
             for part in doubt.parts
@@ -687,11 +691,14 @@ class Uploader:
     ) -> Sequence[EnergyInterval]:
         """Return which of adjacent intervals a report does not count.
 
-        Halves are asked for where a report has part of the energy.
+        Halves are asked for where a report has part of the energy. What was told is
+        kept, so that a service that fails now and then is not asked all of it again.
         """
-        counted = await self._async_counted(
-            meter, intervals[0].start, intervals[-1].end
-        )
+        start, end = intervals[0].start, intervals[-1].end
+        span = meter.device_id, start, end
+        if span not in self._told:
+            self._told[span] = await self._async_counted(meter, start, end)
+        counted = self._told[span]
         if _counts_all(counted, [interval.energy_wh for interval in intervals]):
             return []
         if not counted or len(intervals) == 1:
