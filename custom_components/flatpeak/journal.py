@@ -511,8 +511,8 @@ class MeterJournal:
             self.remember_ahead(records)
             return
         self.remember_more(days_of(records))
-        if part.stretch is not None:
-            self.remember_splits(splits_of([*self.completed_by(part), *part.intervals]))
+        hours = [*self.completed_by(part), *part.intervals]
+        self.remember_splits(splits_of(hours) if part.stretch else ())
 
     def remember_energy(self, records: Iterable[EnergyInterval]) -> None:
         """Remember what of its energy each session has at Flatpeak."""
