@@ -13,7 +13,6 @@ from typing import Any, Final, override
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_RECORDER_HOURLY_STATISTICS_GENERATED
 from homeassistant.core import CALLBACK_TYPE, Event, HassJob, HomeAssistant, callback
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import (
     async_call_later,
     async_track_point_in_utc_time,
@@ -31,10 +30,7 @@ from .api import (
     FlatpeakAuthenticationError,
     FlatpeakBusyError,
     FlatpeakClient,
-    FlatpeakDirectionNotSupportedError,
     FlatpeakError,
-    FlatpeakNoPriceDataError,
-    FlatpeakNoTariffError,
     FlatpeakTariffError,
     LocationStatus,
     PriceSlot,
@@ -52,14 +48,13 @@ from .const import (
     LOGGER,
 )
 from .corrections import WINDOW, Corrector, Resubmission
-from .costs import WH_PER_KWH
-from .dashboard import async_lacks_cost, async_link, async_unlink
+from .dashboard import async_link, async_unlink
 from .days import DAY, days_later, midnight
 from .events import EventWatch
 from .failure import cycle_failure, update_failure
+from .findings import Findings
 from .follow import Pricing, cost_statistic
 from .intervals import HOUR, floor_hour
-from .issues import async_raise_issue, async_withdraw_issue
 from .journal import Journal
 from .meter import Flow, Meter, cost_statistic_ids, meters_of
 from .patience import LONGEST_REST, async_patience
@@ -67,12 +62,12 @@ from .prices import PriceBook
 from .report import Reporter
 from .schedule import cheap_windows
 from .session_report import SessionReporter
-from .session_watch import SessionProblem, SessionWatch
+from .session_watch import SessionWatch
 from .sessions import PricedSession
-from .sources import EnergyReader, SourceProblem, async_source_problems, async_sources
+from .sources import EnergyReader
 from .statistics import async_clear_costs, async_create_costs
 from .tariff import HomeTariff, Prices, slot_length
-from .upload import INSISTENCE, FlatpeakNotProcessedError, Uploader
+from .upload import FlatpeakNotProcessedError, Uploader
 
 type FlatpeakConfigEntry = ConfigEntry[FlatpeakCoordinator]
 
@@ -89,15 +84,6 @@ MONTHLY_DAYS: Final = 396
 
 # The local hour from which on a night's pass is due: no clock is changed later.
 NIGHT_HOUR: Final = 2
-
-# What only the user can mend, by the translation key of its repair.
-_REPAIRS: Final = {
-    "direction_not_supported": FlatpeakDirectionNotSupportedError,
-    "no_price_data": FlatpeakNoPriceDataError,
-    "no_tariff": FlatpeakNoTariffError,
-}
-# What is mended by another tariff, which a fix flow leads to.
-MENDED_BY_TARIFF: Final = ("no_price_data", "no_tariff")
 
 FIRST_RETRY: Final = timedelta(minutes=1)
 LAST_RETRY: Final = timedelta(hours=1)
@@ -168,6 +154,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         )
         self.meters = meters_of(entry)
         self.journal = Journal(hass, self.location_id)
+        self._findings = Findings(hass, entry, self.journal, self.meters)
         self._patience = async_patience(hass, self.location_id)
         self._energy = EnergyReader(hass, self.journal, self.meters)
         self._uploader = Uploader(
@@ -425,7 +412,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
                 await self._corrector.async_resubmit(meter, start, end, dry_run=dry_run)
                 for meter in meters
             ]
-        self._async_see_corrections()
+        self._findings.async_see_corrections()
         if any(each.sent for each in done):
             self._async_create_task(self.async_refresh(), "resubmitted")
         return done
@@ -439,7 +426,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
 
     async def _async_cycle(self) -> HomeCosts:
         """Walk once from the recorder to the cost statistics."""
-        await self._async_see_sources()
+        await self._findings.async_see_sources()
         async with (
             self._async_take_turn("cycle"),
             self._energy.async_keeping(WINDOW + DAY),
@@ -451,7 +438,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             try:
                 await self._uploader.async_upload_fresh(until)
             finally:
-                self._async_see_overdue()
+                self._findings.async_see_overdue(self.zone)
             await self._async_price_sessions(now)
             pricing = await self._async_price_past(now, until)
             differing = await self._corrector.async_check(
@@ -461,13 +448,8 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             prices = await self._async_prices(now, pricing.book, status)
             await self._events.async_look(now, status)
             await self._async_learn_slot_length(prices)
-        self._async_see_energy(differing)
-        self._async_see_refused_records(now)
-        self._async_see_session_entities(now)
-        self._async_learn_currency(pricing.reports)
-        self._async_see_refusals(pricing)
-        self._async_see_currencies(pricing)
-        await self._async_see_dashboard()
+        self._async_learn_currency(pricing)
+        await self._async_tell(now, pricing, differing)
         return HomeCosts(
             meters={
                 device_id: MeterCosts.of(reports)
@@ -480,6 +462,21 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             ),
             last_priced_hour=max(pricing.last_hours.values(), default=None),
         )
+
+    async def _async_tell(
+        self, now: datetime, pricing: Pricing, differing: Mapping[str, Discrepancy]
+    ) -> None:
+        """Tell the user what a cycle has found."""
+        self._findings.async_see_energy(differing, self.zone)
+        self._findings.async_see_refused_records(now, self.zone)
+        self._findings.async_see_session_entities(
+            {
+                meter.device_id: self._sessions.async_problem(meter, now)
+                for meter in self.meters
+            }
+        )
+        self._findings.async_see_refusals(pricing.refusals)
+        await self._findings.async_see_dashboard()
 
     async def _async_price_sessions(self, now: datetime) -> None:
         """Ask what sessions cost, and tell of those that are priced now.
@@ -631,99 +628,9 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
 
     @callback
     def _async_see_account(self, err: FlatpeakError | None) -> None:
-        """Tell the user when the account is disabled."""
+        """Know, and tell, whether the account is disabled."""
         self.is_account_disabled = isinstance(err, FlatpeakAccountDisabledError)
-        if self.is_account_disabled:
-            async_raise_issue(self.hass, self.config_entry, "account_disabled")
-        elif err is None:
-            async_withdraw_issue(self.hass, self.config_entry, "account_disabled")
-
-    @callback
-    def _async_see_refusals(self, pricing: Pricing) -> None:
-        """Tell the user what to mend so that meters can be priced."""
-        for key, kind in _REPAIRS.items():
-            names = [
-                meter.name
-                for meter in self.meters
-                if isinstance(pricing.refusals.get(meter.device_id), kind)
-            ]
-            if names:
-                async_raise_issue(
-                    self.hass,
-                    self.config_entry,
-                    key,
-                    is_fixable=key in MENDED_BY_TARIFF,
-                    meters=", ".join(names),
-                )
-            else:
-                async_withdraw_issue(self.hass, self.config_entry, key)
-
-    @callback
-    def _async_see_currencies(self, pricing: Pricing) -> None:
-        """Offer to price the home anew when its currency has changed."""
-        if pricing.old_currencies:
-            async_raise_issue(
-                self.hass,
-                self.config_entry,
-                "currency_changed",
-                is_fixable=True,
-                old_currency=", ".join(sorted(set(pricing.old_currencies.values()))),
-                new_currency=self.currency,
-            )
-        elif pricing.reports:
-            async_withdraw_issue(self.hass, self.config_entry, "currency_changed")
-
-    async def _async_see_sources(self) -> None:
-        """Tell the user of meters whose energy does not go on."""
-        problems = await async_source_problems(self.hass, self.meters, self.journal)
-        for meter in self.meters:
-            sources = async_sources(self.hass, self.journal.meters[meter.device_id])
-            for problem in SourceProblem:
-                if problems.get(meter.device_id) is not problem:
-                    async_withdraw_issue(
-                        self.hass, self.config_entry, problem, about=meter.subentry_id
-                    )
-                    continue
-                async_raise_issue(
-                    self.hass,
-                    self.config_entry,
-                    problem,
-                    about=meter.subentry_id,
-                    is_fixable=True,
-                    meter=meter.name,
-                    source=sources[-1].statistic_id if sources else meter.source,
-                )
-
-    @callback
-    def _async_see_session_entities(self, now: datetime) -> None:
-        """Tell the user of entities that do not tell of sessions any more."""
-        for meter in self.meters:
-            found = self._sessions.async_problem(meter, now)
-            for problem in SessionProblem:
-                if found is problem:
-                    async_raise_issue(
-                        self.hass,
-                        self.config_entry,
-                        problem,
-                        about=meter.subentry_id,
-                        meter=meter.name,
-                    )
-                else:
-                    async_withdraw_issue(
-                        self.hass, self.config_entry, problem, about=meter.subentry_id
-                    )
-
-    async def _async_see_dashboard(self) -> None:
-        """Offer to show costs on the energy dashboard where it shows none."""
-        if await async_lacks_cost(self.hass, self.meters):
-            async_raise_issue(
-                self.hass,
-                self.config_entry,
-                "dashboard_without_cost",
-                is_fixable=True,
-            )
-        else:
-            async_withdraw_issue(self.hass, self.config_entry, "dashboard_without_cost")
+        self._findings.async_see_account(err)
 
     async def async_forgive_debt(self, device_id: str) -> None:
         """Let a meter go on without what it ran backwards, and begin with it at once."""
@@ -747,115 +654,17 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._async_create_task(self.async_refresh(), "new currency")
 
     @callback
-    def _async_see_refused_records(self, now: datetime) -> None:
-        """Tell the user of records that Flatpeak has not taken for a day."""
-        for meter in self.meters:
-            refusals = [
-                refusal
-                for refusal in self.journal.meters[meter.device_id].refusals
-                if now - refusal.since >= INSISTENCE
-            ]
-            if refusals:
-                oldest = min(refusals, key=lambda refusal: refusal.interval.start)
-                start = oldest.interval.start.astimezone(self.zone)
-                async_raise_issue(
-                    self.hass,
-                    self.config_entry,
-                    "records_refused",
-                    about=meter.subentry_id,
-                    meter=meter.name,
-                    count=str(len(refusals)),
-                    start=f"{start:%Y-%m-%d %H:%M}",
-                    reason=oldest.reason,
-                )
-            else:
-                async_withdraw_issue(
-                    self.hass,
-                    self.config_entry,
-                    "records_refused",
-                    about=meter.subentry_id,
-                )
-
-    @callback
-    def _async_see_overdue(self) -> None:
-        """Tell the user when Flatpeak did not process what was uploaded."""
-        if (overdue := self.journal.overdue) is None:
-            async_withdraw_issue(self.hass, self.config_entry, "batch_not_processed")
-            return
-        sent = overdue.sent.astimezone(self.zone)
-        async_raise_issue(
-            self.hass,
-            self.config_entry,
-            "batch_not_processed",
-            sent=f"{sent:%Y-%m-%d %H:%M}",
-        )
-
-    @callback
-    def _async_see_energy(self, differing: Mapping[str, Discrepancy]) -> None:
-        """Tell the user where Flatpeak does not count what was submitted."""
-        for meter in self.meters:
-            worst = differing.get(meter.device_id)
-            found = None if worst is None else self._difference(meter, worst)
-            for key in ("energy_differs", "readings_differ"):
-                if worst is None or key != found:
-                    async_withdraw_issue(
-                        self.hass, self.config_entry, key, about=meter.subentry_id
-                    )
-                    continue
-                async_raise_issue(
-                    self.hass,
-                    self.config_entry,
-                    key,
-                    about=meter.subentry_id,
-                    meter=meter.name,
-                    day=worst.day.astimezone(self.zone).date().isoformat(),
-                    reported=f"{worst.reported_wh / WH_PER_KWH:.3f}",
-                    submitted=f"{worst.submitted_wh / WH_PER_KWH:.3f}",
-                )
-        self._async_see_corrections()
-
-    def _difference(self, meter: Meter, found: Discrepancy) -> str:
-        """Return what is wrong with a day that Flatpeak counts otherwise."""
-        known = self.journal.meters[meter.device_id]
-        is_read = known.has_readings(found.day, days_later(found.day, 1))
-        return "readings_differ" if is_read else "energy_differs"
-
-    @callback
-    def _async_see_corrections(self) -> None:
-        """Tell the user when Flatpeak does not take corrections."""
-        if self.journal.corrections_stopped:
-            async_raise_issue(self.hass, self.config_entry, "corrections_stopped")
-        else:
-            async_withdraw_issue(self.hass, self.config_entry, "corrections_stopped")
-
-    @callback
-    def _async_learn_currency(self, reports: Mapping[str, list[CostReport]]) -> None:
-        """Take over the currency of reports.
-
-        Tell the user when the energy dashboard would show it as another one.
-        """
-        currencies = {report.currency for each in reports.values() for report in each}
+    def _async_learn_currency(self, pricing: Pricing) -> None:
+        """Take over the currency of reports, and tell where it is an unexpected one."""
+        currencies = {
+            report.currency for each in pricing.reports.values() for report in each
+        }
         if not currencies:
             return
         self.currency = min(currencies)
-        other = currencies - {self.hass.config.currency}
-        issue_id = currency_issue_id(self.config_entry)
-        if not other:
-            ir.async_delete_issue(self.hass, DOMAIN, issue_id)
-            return
-        ir.async_create_issue(
-            self.hass,
-            DOMAIN,
-            issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key="currency_differs",
-            translation_placeholders={
-                "home": self.config_entry.title,
-                "tariff_currency": ", ".join(sorted(other)),
-                "currency": self.hass.config.currency,
-            },
-        )
+        self._findings.async_see_currencies(currencies)
+        old = pricing.old_currencies.values()
+        self._findings.async_see_new_currency(old, self.currency)
 
     async def _async_catch_up(self) -> None:
         """Run the first cycle, then submit and price the history month by month."""
@@ -960,11 +769,6 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         done = sum((each for each, _ in progress), timedelta())
         wanted = sum((each for _, each in progress), timedelta())
         return done / DAY, wanted / DAY
-
-
-def currency_issue_id(entry: FlatpeakConfigEntry) -> str:
-    """Return the id of the issue that a home is priced in an unexpected currency."""
-    return f"currency_{entry.entry_id}"
 
 
 def _delay(failures: int, err: FlatpeakError) -> timedelta:
