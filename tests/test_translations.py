@@ -26,7 +26,7 @@ from homeassistant.util.yaml import load_yaml_dict
 
 from .home import CAR, EXPORT, GRID_SOURCE, HOUR, IMPORT, SOLAR, SOLAR_SOURCE, Home
 from .source import calls, modules
-from .words import PACKAGE, placeholders, read_json, read_words
+from .words import PACKAGE, placeholders, read_json, read_words, texts
 
 # The rules are hassfest's (script/hassfest/translations.py).
 URL: Final = re.compile(r"(\w+://|www\.)[a-z0-9]", re.IGNORECASE)
@@ -36,17 +36,6 @@ KEY: Final = re.compile(r"(?!.+[_-]{2})(?![_-])[a-z0-9_-]+(?<![_-])")
 WORDS: Final = read_words()
 ICONS: Final = read_json("icons.json")
 MANIFEST: Final = read_json("manifest.json")
-
-type Path = tuple[str, ...]
-
-
-def _texts(words: dict[str, Any], *path: str) -> Iterator[tuple[Path, str]]:
-    """Yield every text with the keys that lead to it."""
-    for key, value in words.items():
-        if isinstance(value, dict):
-            yield from _texts(value, *path, key)
-        else:
-            yield (*path, key), value
 
 
 def _translation_keys() -> dict[str, set[str]]:
@@ -105,11 +94,8 @@ def _selectors(node: Any) -> Iterator[tuple[str, list[str]]]:
             yield from _selectors(value)
 
 
-@pytest.mark.parametrize(
-    ("path", "text"),
-    [pytest.param(*each, id=".".join(each[0])) for each in _texts(WORDS)],
-)
-def test_text(path: Path, text: str) -> None:
+@pytest.mark.parametrize(("key", "text"), texts(WORDS))
+def test_text(key: str, text: str) -> None:
     """A text is one that Home Assistant takes."""
     assert text
     assert text == text.strip()
@@ -118,7 +104,7 @@ def test_text(path: Path, text: str) -> None:
     assert not URL.search(text)
     assert not QUOTED_PLACEHOLDER.search(text)
     assert all(name.isidentifier() for name in placeholders(text))
-    assert all(KEY.fullmatch(key) for key in path)
+    assert all(KEY.fullmatch(part) for part in key.split("."))
 
 
 def test_words_are_in_order() -> None:
