@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+import logging
 from math import fsum, isclose
 from typing import Any, Final
+from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
 import pytest
@@ -16,10 +18,10 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.flatpeak.const import DOMAIN
 from custom_components.flatpeak.intervals import floor_hour
-from custom_components.flatpeak.journal import MeterJournal
+from custom_components.flatpeak.journal import Journal, JournalError, MeterJournal
 from custom_components.flatpeak.sessions import Session, floored
 from custom_components.flatpeak.statistics import async_written
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.core import State
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers import (
@@ -707,6 +709,26 @@ async def test_the_end_is_noticed(charger: Charger) -> None:
         assert (charger.sessions[0].cost is not None) == (minutes > 46)
 
     await charger.async_check((12, 38), hours=False)
+
+
+async def test_a_session_that_is_not_noted(
+    charger: Charger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the disk does not take, the recorder knows after a restart."""
+    await charger.async_begin()
+    with (
+        patch.object(Journal, "async_save", side_effect=JournalError),
+        caplog.at_level(logging.DEBUG, "custom_components.flatpeak"),
+    ):
+        await charger.async_charge((12, "on"), (38, "off"))
+        await charger.home.async_settle()
+    assert "What is new of sessions is not noted" in caplog.text
+
+    await charger.async_reload()
+    assert charger.entry.state is ConfigEntryState.LOADED
+    await charger.async_cycle(NOON + 62 * MINUTE)
+
+    await charger.async_check((12, 38))
 
 
 async def test_register_readings_have_no_sessions(charger: Charger) -> None:

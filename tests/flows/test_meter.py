@@ -463,6 +463,24 @@ async def test_session_entity(
         }
 
 
+async def test_session_entity_that_is_gone(
+    furnished: Home, bare: ConfigEntry[Any]
+) -> None:
+    """A form does not propose an entity that was removed, but the rest."""
+    registry = er.async_get(furnished.hass)
+    entity = registry.async_get_or_create("switch", "household", "wallbox")
+    answers = {"flow": "consumption", "session_entity": entity.entity_id}
+    flow = await _add_meter(furnished, bare, statistic_id=CAR, **answers)
+    assert flow["type"] is FlowResultType.CREATE_ENTRY
+    await furnished.async_settle()
+
+    registry.async_remove(entity.entity_id)
+    flow = await _begin_to_change(furnished, bare, "Ev charger")
+
+    assert "session_entity" not in suggested(flow)
+    assert suggested(flow)["session_pause"] == 5
+
+
 async def test_states_of_a_session(furnished: Home, bare: ConfigEntry[Any]) -> None:
     """Of a sensor it is asked which states mean it, and can be changed."""
     furnished.hass.states.async_set(
