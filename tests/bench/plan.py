@@ -1,4 +1,4 @@
-"""How much is measured: all of it, or so much that it takes two minutes."""
+"""How much is measured: all of it, or so much that it takes minutes."""
 
 from dataclasses import dataclass
 from typing import Final
