@@ -12,6 +12,7 @@ from unittest.mock import patch
 from freezegun.api import FrozenDateTimeFactory
 import pytest
 from pytest_homeassistant_custom_component.common import (
+    async_capture_events,
     async_fire_time_changed,
     async_mock_service,
 )
@@ -285,6 +286,7 @@ async def test_what_is_told(charger: Charger) -> None:
     await charger.async_begin(Dynamic(seed=5, minutes=15))
     assert charger.state("last_session_cost").state == "unknown"
     assert charger.state("session", "event").state == "unknown"
+    lines = async_capture_events(charger.hass, "logbook_entry")
     await charger.async_charge((12, "on"), (38, "off"))
     await charger.async_cycle(NOON + 46 * MINUTE)
 
@@ -323,6 +325,15 @@ async def test_what_is_told(charger: Charger) -> None:
     # It is told of once.
     await charger.async_cycle(NOON + 62 * MINUTE)
     assert charger.state("session", "event").state == event.state
+    cost = session.cost.cost
+    assert [line.data for line in lines] == [
+        {
+            "name": "Ev charger",
+            "message": f"session cost {cost:.2f} EUR for {energy:.2f} kWh",
+            "domain": "flatpeak",
+            "entity_id": event.entity_id,
+        }
+    ]
 
 
 @pytest.mark.parametrize(

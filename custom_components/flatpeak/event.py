@@ -3,9 +3,11 @@
 from typing import Final, override
 
 from homeassistant.components.event import EventEntity, EventEntityDescription
+from homeassistant.components.logbook import async_log_entry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import DOMAIN
 from .coordinator import FlatpeakConfigEntry
 from .costs import WH_PER_KWH
 from .entity import FlatpeakMeterEntity
@@ -79,3 +81,11 @@ class FlatpeakSessionEvent(FlatpeakMeterEntity, EventEntity):
             },
         )
         self.async_write_ha_state()
+        energy, cost = session.cost.energy_wh / WH_PER_KWH, session.cost
+        async_log_entry(
+            self.hass,
+            self._meter.name,
+            f"session cost {cost.cost:.2f} {cost.currency} for {energy:.2f} kWh",
+            DOMAIN,
+            self.entity_id,
+        )
