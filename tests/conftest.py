@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Generator
 from contextlib import ExitStack
 import logging
+import socket
 from unittest.mock import patch
 
 from freezegun.api import FrozenDateTimeFactory
@@ -95,6 +96,14 @@ async def simulator(socket_enabled: None) -> AsyncGenerator[Simulator]:
     """Return a Flatpeak of its own."""
     async with Simulator() as simulator:
         yield simulator
+
+
+@pytest.fixture
+def deaf_url(socket_enabled: None) -> Generator[str]:
+    """Return an address where nobody listens, and nobody else can begin to."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,7 @@ async def test_home(home: Home, freezer: FrozenDateTimeFactory) -> None:
 
 
 async def test_home_that_is_not_set_up(
-    home: Home, freezer: FrozenDateTimeFactory, unused_tcp_port: int
+    home: Home, freezer: FrozenDateTimeFactory, deaf_url: str
 ) -> None:
     """It tells of a home that is not set up, and of a server that does not answer."""
     priced = PricedHome(home, freezer)
@@ -63,9 +63,8 @@ async def test_home_that_is_not_set_up(
     assert info["last_contact"] is None
     assert (info["homes"], info["meters"], info["records_waiting"]) == (1, 2, 0)
 
-    away = f"http://127.0.0.1:{unused_tcp_port}"
     entries.async_update_entry(
-        priced.entry, data={**priced.entry.data, "api_url": away}
+        priced.entry, data={**priced.entry.data, "api_url": deaf_url}
     )
     info = await async_info(home.hass)
     assert info["can_reach_server"] == {"type": "failed", "error": "unreachable"}

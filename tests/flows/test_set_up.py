@@ -365,9 +365,9 @@ async def test_user_trouble(home: Home, trouble: Trouble) -> None:
     assert flow["step_id"] == "location"
 
 
-async def test_user_unreachable(home: Home, unused_tcp_port: int) -> None:
+async def test_user_unreachable(home: Home, deaf_url: str) -> None:
     """Nobody listens at the address."""
-    flow = await home.async_begin_flow(api_url=f"http://127.0.0.1:{unused_tcp_port}")
+    flow = await home.async_begin_flow(api_url=deaf_url)
     assert flow["errors"] == {"base": "cannot_connect"}
 
     flow = await home.async_answer(flow, **home.account_input())
