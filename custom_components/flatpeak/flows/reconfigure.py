@@ -1,12 +1,12 @@
 """The steps that change a home: its account's servers and key, its address, its tariff."""
 
+from functools import partial
 from typing import Any, Final
 
 import voluptuous as vol
 
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.const import CONF_API_KEY
-from homeassistant.helpers.network import NoURLAvailableError
 from homeassistant.helpers.selector import SelectSelector, SelectSelectorConfig
 
 from ..api import (
@@ -122,21 +122,12 @@ class ReconfigureSteps(TariffSteps):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask where prices are to come from."""
-        failure = self._take_connect_failure()
-        if user_input is not None:
-            direction = TariffDirection(user_input[CONF_DIRECTION].upper())
-            try:
-                if user_input[CONF_TARIFF] == CONNECT:
-                    return await self._async_visit_connect(direction, "new_tariff")
-                failure = await self._async_connect_market(direction)
-            except NoURLAvailableError:
-                failure = FormFailure(errors={CONF_TARIFF: "no_own_url"})
-            except FlatpeakError as err:
-                failure = FormFailure.of(err)
-            if not failure:
-                return await self._async_after_tariff()
-        return self.async_show_form(
-            step_id="new_tariff",
-            data_schema=self.add_suggested_values_to_schema(_TARIFF_SCHEMA, user_input),
-            **failure.as_form(),
+        name = (user_input or {}).get(CONF_DIRECTION, TariffDirection.IMPORT)
+        direction = TariffDirection(name.upper())
+        return await self._async_ask_tariff(
+            "new_tariff",
+            _TARIFF_SCHEMA,
+            user_input,
+            direction,
+            partial(self._async_connect_market, direction),
         )

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final, override
 
@@ -77,16 +78,30 @@ class TariffSteps(HomeFlow):
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
         """Ask where the prices come from."""
+        return await self._async_ask_tariff(
+            "tariff",
+            _TARIFF_SCHEMA,
+            user_input,
+            TariffDirection.IMPORT,
+            self._async_connect_markets,
+        )
+
+    async def _async_ask_tariff(
+        self,
+        step_id: str,
+        schema: vol.Schema,
+        user_input: dict[str, Any] | None,
+        direction: TariffDirection,
+        connect_market: Callable[[], Awaitable[FormFailure]],
+    ) -> ConfigFlowResult:
+        """Ask in a step where the prices come from, and go on with the answer."""
         failure = self._take_connect_failure()
         if user_input is not None:
-            if user_input[CONF_TARIFF] == LATER:
-                return await self._async_after_tariff()
             try:
                 if user_input[CONF_TARIFF] == CONNECT:
-                    return await self._async_visit_connect(
-                        TariffDirection.IMPORT, "tariff"
-                    )
-                failure = await self._async_connect_markets()
+                    return await self._async_visit_connect(direction, step_id)
+                if user_input[CONF_TARIFF] == MARKET:
+                    failure = await connect_market()
             except NoURLAvailableError:
                 failure = FormFailure(errors={CONF_TARIFF: "no_own_url"})
             except FlatpeakError as err:
@@ -94,8 +109,8 @@ class TariffSteps(HomeFlow):
             if not failure:
                 return await self._async_after_tariff()
         return self.async_show_form(
-            step_id="tariff",
-            data_schema=self.add_suggested_values_to_schema(_TARIFF_SCHEMA, user_input),
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(schema, user_input),
             **failure.as_form(),
         )
 
