@@ -14,7 +14,6 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import EVENT_RECORDER_HOURLY_STATISTICS_GENERATED
 from homeassistant.core import CALLBACK_TYPE, Event, HassJob, HomeAssistant, callback
 from homeassistant.helpers.event import (
-    async_call_later,
     async_track_point_in_utc_time,
     async_track_utc_time_change,
 )
@@ -168,8 +167,6 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._since: datetime | None = None
         self._is_running = False
         self._failures = 0
-        self._cancel_cycle: CALLBACK_TYPE | None = None
-        self._cancel_price: CALLBACK_TYPE | None = None
         self._sessions = SessionWatch(
             hass,
             self.journal,
@@ -246,12 +243,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
     @callback
     def _async_hour_compiled(self, event: Event[Any]) -> None:
         """Run a cycle once the new hour is surely in the database."""
-        self._async_cancel_cycle()
-        self._cancel_cycle = async_call_later(
-            self.hass,
-            SETTLE_SECONDS + random.uniform(0, JITTER_SECONDS),
-            HassJob(self._async_cycle_due, cancel_on_shutdown=True),
-        )
+        self._async_set_timer("hour", _settled(dt_util.utcnow()), self._async_cycle_due)
 
     @callback
     def _async_cycle_due(self, now: datetime) -> None:
@@ -259,20 +251,10 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         self._async_create_task(self.async_refresh(), "hour")
 
     @callback
-    def _async_cancel_cycle(self) -> None:
-        """Forget a cycle that is due."""
-        if self._cancel_cycle is not None:
-            self._cancel_cycle()
-            self._cancel_cycle = None
-
-    @callback
     def _async_await_session(self, device_id: str, end: datetime | None) -> None:
         """Run a cycle when the recorder has all of a session that ends."""
-        self._async_set_timer(
-            device_id,
-            None if end is None else end + timedelta(seconds=SETTLE_SECONDS),
-            self._async_cycle_due,
-        )
+        due = None if end is None else _settled(end)
+        self._async_set_timer(device_id, due, self._async_cycle_due)
 
     @callback
     def _async_note_session(self) -> None:
@@ -296,9 +278,7 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
             cancel()
         if due is not None and due > dt_util.utcnow():
             self._timers[name] = async_track_point_in_utc_time(
-                self.hass,
-                HassJob(action, cancel_on_shutdown=True),
-                due + timedelta(seconds=random.uniform(0, JITTER_SECONDS)),
+                self.hass, HassJob(action, cancel_on_shutdown=True), due
             )
 
     @callback
@@ -315,25 +295,13 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
     @callback
     def _async_await_price(self, prices: Mapping[TariffDirection, Prices]) -> None:
         """Wait until a price changes."""
-        self._async_cancel_price()
         borders = [each.next_border(dt_util.utcnow()) for each in prices.values()]
-        if border := min(filter(None, borders), default=None):
-            self._cancel_price = async_track_point_in_utc_time(
-                self.hass, self._async_price_changed, border
-            )
-
-    @callback
-    def _async_cancel_price(self) -> None:
-        """Wait for no new price."""
-        if self._cancel_price is not None:
-            self._cancel_price()
-            self._cancel_price = None
+        border = min(filter(None, borders), default=None)
+        self._async_set_timer("price", border, self._async_price_changed)
 
     @override
     async def async_shutdown(self) -> None:
         """Stop everything that is still to come."""
-        self._async_cancel_cycle()
-        self._async_cancel_price()
         for cancel in self._timers.values():
             cancel()
         self._sessions.async_stop()
@@ -494,9 +462,8 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         delay = FIRST_RETRY * 2.0**self._session_tries
         is_waiting = self._session_reporter.is_waiting(now) and delay < LAST_RETRY
         self._session_tries = self._session_tries + 1 if is_waiting else 0
-        self._async_set_timer(
-            "sessions", now + delay if is_waiting else None, self._async_sessions_due
-        )
+        due = now + delay + _jitter() if is_waiting else None
+        self._async_set_timer("sessions", due, self._async_sessions_due)
 
     @callback
     def _async_sessions_due(self, now: datetime) -> None:
@@ -769,6 +736,16 @@ class FlatpeakCoordinator(TimestampDataUpdateCoordinator[HomeCosts]):
         done = sum((each for each, _ in progress), timedelta())
         wanted = sum((each for _, each in progress), timedelta())
         return done / DAY, wanted / DAY
+
+
+def _settled(end: datetime) -> datetime:
+    """Return when the recorder surely has what ends at an instant, spread by chance."""
+    return end + timedelta(seconds=SETTLE_SECONDS) + _jitter()
+
+
+def _jitter() -> timedelta:
+    """Return a time by which homes do not do the same at once."""
+    return timedelta(seconds=random.uniform(0, JITTER_SECONDS))
 
 
 def _delay(failures: int, err: FlatpeakError) -> timedelta:
