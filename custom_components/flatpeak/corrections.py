@@ -14,6 +14,7 @@ from homeassistant.util import dt as dt_util
 from .api import MAX_BATCH_RECORDS, CostReport, FlatpeakTariffError
 from .audit import Difference, Discrepancy, audit
 from .const import LOGGER
+from .days import DAY
 from .intervals import (
     HOUR,
     EnergyInterval,
@@ -34,8 +35,6 @@ from .upload import MONTH, Uploader
 # once a day.
 WINDOW: Final = timedelta(hours=72)
 LONG_WINDOW: Final = timedelta(days=35)
-
-DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -66,22 +66,22 @@ class FlatpeakSessionEvent(FlatpeakMeterEntity, EventEntity):
     @callback
     def _async_priced(self, session: PricedSession) -> None:
         """Tell what a session cost, energy in kWh and times in that of the home."""
-        zone = self.coordinator.zone
+        zone, cost = self.coordinator.zone, session.cost
+        energy = cost.energy_wh / WH_PER_KWH
         self._trigger_event(
             PRICED,
             {
                 "session_id": session.session_id,
-                "energy": session.cost.energy_wh / WH_PER_KWH,
-                "cost": session.cost.cost,
-                "currency": session.cost.currency,
-                "average_price": session.cost.average_price,
+                "energy": energy,
+                "cost": cost.cost,
+                "currency": cost.currency,
+                "average_price": cost.average_price,
                 "start": session.start.astimezone(zone).isoformat(),
                 "end": session.end.astimezone(zone).isoformat(),
                 "is_estimated": session.is_estimated,
             },
         )
         self.async_write_ha_state()
-        energy, cost = session.cost.energy_wh / WH_PER_KWH, session.cost
         async_log_entry(
             self.hass,
             self._meter.name,

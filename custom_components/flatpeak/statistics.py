@@ -28,6 +28,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import EnergyConverter
 
 from .const import DOMAIN
+from .days import DAY
 from .intervals import HOUR, SHORT, EnergyRow, ShortChanges, floor_hour, short_changes
 
 # Money with up to five decimals is spread over hours as floats. A difference far
@@ -44,7 +45,6 @@ ROWS_BETWEEN: Final = 24
 LOOKED_BEYOND: Final = timedelta(days=7)
 
 BEGINNING: Final = dt_util.utc_from_timestamp(0)
-DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
