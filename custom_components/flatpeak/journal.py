@@ -315,6 +315,20 @@ class MeterJournal:
     """Since when energy that ran backwards is carried on in the fresh hours."""
     registers: list[Register] = field(default_factory=list)
     """The stretches of time that were told by readings, oldest first."""
+    history: Stretch | None = None
+    refusals: list[Refusal] = field(default_factory=list)
+    unpriced: Span | None = None
+    """The time in which energy was accepted whose cost is still to be asked for."""
+    days: Days = field(default_factory=dict)
+    """What was submitted of the last days."""
+    ahead: list[EnergyInterval] = field(default_factory=list)
+    """What was submitted of the hour that is not complete: the end of a session."""
+    watch: Watch | None = None
+    """How far its sessions are known, None when nothing tells of any."""
+    watched: str | None = None
+    """The entity that tells of its sessions."""
+    sessions: list[Session] = field(default_factory=list)
+    """The sessions of the last months, oldest first."""
 
     def follow(self, source: str, statistic_id: str, border: datetime) -> None:
         """Note where the energy comes from: from another source only after a border."""
@@ -330,21 +344,6 @@ class MeterJournal:
             self.fresh.carry_wh = 0.0
             self.debt_since = None
         self.sources.append(source)
-
-    history: Stretch | None = None
-    refusals: list[Refusal] = field(default_factory=list)
-    unpriced: Span | None = None
-    """The time in which energy was accepted whose cost is still to be asked for."""
-    days: Days = field(default_factory=dict)
-    """What was submitted of the last days."""
-    ahead: list[EnergyInterval] = field(default_factory=list)
-    """What was submitted of the hour that is not complete: the end of a session."""
-    watch: Watch | None = None
-    """How far its sessions are known, None when nothing tells of any."""
-    watched: str | None = None
-    """The entity that tells of its sessions."""
-    sessions: list[Session] = field(default_factory=list)
-    """The sessions of the last months, oldest first."""
 
     def accepted(self) -> Iterator[tuple[datetime, datetime]]:
         """Yield the windows of time that Flatpeak has accepted, of one source each."""
