@@ -25,10 +25,8 @@ from .const import CONF_DEVICE_ID, CONF_LINK_DASHBOARD, CONF_STATISTIC_ID, DOMAI
 from .coordinator import FlatpeakConfigEntry
 from .dashboard import async_link
 from .events import Notice
-from .meter import async_source_of, meters_of
 from .removal import COSTS_REMAIN, async_clear_left_costs
-from .sources import SourceProblem, async_change_source
-from .statistics import async_energy_statistics
+from .sources import SourceProblem, async_change_source, async_source_error
 
 # The frontend cannot show a required statistic: it knows no value to begin with.
 _SOURCE_SCHEMA: Final = vol.Schema(
@@ -137,7 +135,8 @@ class _SourceFlow(RepairsFlow):
         errors = {}
         if user_input is not None:
             statistic_id = user_input.get(CONF_STATISTIC_ID, "")
-            if error := await self._async_check(statistic_id):
+            error = await async_source_error(self.hass, self._entry, statistic_id)
+            if error is not None:
                 errors[CONF_STATISTIC_ID] = error
             else:
                 async_change_source(
@@ -150,15 +149,6 @@ class _SourceFlow(RepairsFlow):
             description_placeholders=self._placeholders,
             errors=errors,
         )
-
-    async def _async_check(self, statistic_id: str) -> str | None:
-        """Return why the meter cannot go on with a statistic."""
-        source = async_source_of(self.hass, statistic_id)
-        if any(meter.source == source for meter in meters_of(self._entry)):
-            return "source_in_use"
-        if not await async_energy_statistics(self.hass, [statistic_id]):
-            return "not_energy"
-        return None
 
     async def async_step_forgive_debt(
         self, user_input: dict[str, str] | None = None

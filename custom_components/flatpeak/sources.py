@@ -19,8 +19,14 @@ from homeassistant.util import dt as dt_util
 from .const import CONF_SOURCE, DOMAIN
 from .intervals import HOUR, EnergyRow, ShortChanges
 from .journal import Journal, MeterJournal, Source
-from .meter import Meter, async_source_of, async_statistic_id
-from .statistics import async_metadata, async_read_energy, async_read_short, is_energy
+from .meter import Meter, async_source_of, async_statistic_id, meters_of
+from .statistics import (
+    async_energy_statistics,
+    async_metadata,
+    async_read_energy,
+    async_read_short,
+    is_energy,
+)
 
 # How long energy that ran backwards may be carried on before the user is told.
 DEBT_TOLERANCE: Final = timedelta(days=1)
@@ -86,6 +92,18 @@ def _async_is_recorded(hass: HomeAssistant, statistic_id: str) -> bool:
         return True
     entity = er.async_get(hass).async_get(statistic_id)
     return not (entity and entity.disabled) and is_entity_recorded(hass, statistic_id)
+
+
+async def async_source_error(
+    hass: HomeAssistant, entry: ConfigEntry, statistic_id: str
+) -> str | None:
+    """Return the key of why no meter of a home can go on with a statistic, if so."""
+    source = async_source_of(hass, statistic_id)
+    if any(meter.source == source for meter in meters_of(entry)):
+        return "source_in_use"
+    if not await async_energy_statistics(hass, [statistic_id]):
+        return "not_energy"
+    return None
 
 
 @callback

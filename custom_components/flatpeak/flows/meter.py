@@ -43,6 +43,7 @@ from ..coordinator import FlatpeakConfigEntry, FlatpeakCoordinator
 from ..intervals import floor_hour
 from ..journal import Journal
 from ..meter import Flow, Submit, async_source_of, async_statistic_id, meters_of
+from ..sources import async_source_error
 from ..statistics import async_energy_statistics
 from .forms import (
     HISTORY_1_YEAR,
@@ -262,11 +263,8 @@ class MeterSubentryFlow(ConfigSubentryFlow):
         """Return why the meter cannot go on with a statistic that is new to it."""
         if self._source == meter.data[CONF_SOURCE]:
             return FormFailure()
-        if any(each.source == self._source for each in meters_of(self._get_entry())):
-            return FormFailure(errors={CONF_STATISTIC_ID: "source_in_use"})
-        if not await async_energy_statistics(self.hass, [statistic_id]):
-            return FormFailure(errors={CONF_STATISTIC_ID: "not_energy"})
-        return FormFailure()
+        error = await async_source_error(self.hass, self._get_entry(), statistic_id)
+        return FormFailure(errors={} if error is None else {CONF_STATISTIC_ID: error})
 
     async def _async_change(
         self, entry: FlatpeakConfigEntry, meter: ConfigSubentry
