@@ -1,7 +1,7 @@
 """Local days of a home: pure. A day may have 23 to 25 hours."""
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 
 DAY: Final = timedelta(days=1)
@@ -23,13 +23,19 @@ def windows(
 ) -> Iterator[tuple[datetime, datetime]]:
     """Yield windows of so many days from a local midnight on, the last one cut short.
 
-    All instants have the zone of the start.
+    All instants have the zone of the start. They are compared in UTC: local times that
+    come twice do not tell which is the earlier one.
     """
     end = end.astimezone(start.tzinfo)
-    while start < end:
+    while _in_utc(start) < _in_utc(end):
         following = days_later(start, days)
-        yield start, min(following, end)
+        yield start, min(following, end, key=_in_utc)
         start = following
+
+
+def _in_utc(instant: datetime) -> datetime:
+    """Return an instant in UTC."""
+    return instant.astimezone(UTC)
 
 
 def with_offset_of(other: datetime, instant: datetime) -> datetime:

@@ -133,6 +133,22 @@ async def test_browser_that_does_not_come_back(
     assert (await _go_on(furnished, flow))["step_id"] == "meters"
 
 
+async def test_browser_that_is_back_first(
+    furnished: Home, browser: TestClient[Any, Any]
+) -> None:
+    """A tariff that was missing when last asked for is found when the browser is back."""
+    requests = furnished.simulator.requests
+    with patch("custom_components.flatpeak.connect.POLL_SECONDS", 3600):
+        flow = await _to_connect(furnished)
+        async with asyncio.timeout(5):
+            # Once when the visit begins, once to see whether the tariff is there.
+            while requests.count("GET /locations/{id}/status", 200) < 2:
+                await asyncio.sleep(0.01)
+        assert await _come_back(browser, await _visit(flow, "save")) == 200
+
+        assert (await _go_on(furnished, flow))["step_id"] == "meters"
+
+
 async def test_session_that_cannot_be_asked(
     furnished: Home, browser: TestClient[Any, Any]
 ) -> None:
