@@ -105,18 +105,14 @@ class Corrector:
         begin = datetime.combine((now - window).date(), time(), dt_util.UTC)
         readings = await self._async_read(begin, now)
         short = await self._async_short(readings)
+        found = await self._hass.async_add_executor_job(
+            _audits, self._journal.of(readings), readings, reports, begin
+        )
         for device_id, reading in readings.items():
-            found = await self._hass.async_add_executor_job(
-                _audit,
-                reports.get(device_id, ()),
-                reading,
-                self._journal.meters[device_id],
-                begin,
-            )
             earlier = [
                 each for each in self._differing.get(device_id, []) if each.day < begin
             ]
-            self._differing[device_id] = [*earlier, *found]
+            self._differing[device_id] = [*earlier, *found[device_id]]
             await self._async_correct(device_id, reading, short.get(device_id, {}))
         if since is not None and since < begin:
             await self._async_correct_old(since, begin)
@@ -410,6 +406,21 @@ def _without(
         return None
     lost = fsum(each.energy_wh for each in refused)
     return replace(interval, energy_wh=max(interval.energy_wh - lost, 0.0))
+
+
+def _audits(
+    journals: Mapping[str, MeterJournal],
+    readings: Mapping[str, Reading],
+    reports: Mapping[str, Iterable[CostReport]],
+    begin: datetime,
+) -> dict[str, list[Discrepancy]]:
+    """Return the reported days that differ from what was submitted, by device id."""
+    return {
+        device_id: _audit(reports.get(device_id, ()), reading, known, begin)
+        for (device_id, reading), known in zip(
+            readings.items(), journals.values(), strict=True
+        )
+    }
 
 
 def _audit(

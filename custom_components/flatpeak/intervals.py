@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import fsum, isclose
+from operator import attrgetter
 from typing import Final
 
 HOUR: Final = timedelta(hours=1)
@@ -94,8 +95,13 @@ def to_intervals(
 
 def _in_order(rows: Iterable[EnergyRow], position: datetime) -> list[EnergyRow]:
     """Return the rows from the position on, one for each start, oldest first."""
-    by_start = {row.start: row for row in rows if row.start >= position}
-    return [by_start[start] for start in sorted(by_start)]
+    ordered: list[EnergyRow] = []
+    later = (row for row in rows if row.start >= position)
+    for row in sorted(later, key=attrgetter("start")):
+        if ordered and ordered[-1].start == row.start:
+            ordered.pop()
+        ordered.append(row)
+    return ordered
 
 
 def short_changes(rows: Iterable[EnergyRow]) -> dict[datetime, list[float]]:

@@ -370,7 +370,7 @@ class MeterJournal:
         """
         if part.stretch == CORRECTION:
             refused = ()
-        sent = self._sent_by(part)
+        sent = self._sent_by(part) if self.refusals else set()
         since = {refusal.interval.start: refusal.since for refusal in self.refusals}
         self.refusals = [
             *(kept for kept in self.refusals if kept.interval.start not in sent),
@@ -1063,13 +1063,11 @@ def _accepted(
     for part in submission.parts:
         meter = meters[part.device_id]
         since = datetime.combine(meter.oldest_day, time(), dt_util.UTC)
-        refused = {each.interval for each in refusals.get(part.device_id, ())}
-        lost = {each.interval for each in meter.refusals}
-        records = [each for each in part.intervals if each not in refused]
+        records = _without(part.intervals, refusals.get(part.device_id, ()))
         ahead = meter.completed_by(part)
         counted = [
             each
-            for each in (*(each for each in ahead if each not in lost), *records)
+            for each in (*_without(ahead, meter.refusals), *records)
             if each.end > since
         ]
         known.append(
@@ -1083,6 +1081,14 @@ def _accepted(
             )
         )
     return known
+
+
+def _without(
+    records: Sequence[EnergyInterval], refusals: Iterable[Refusal]
+) -> Sequence[EnergyInterval]:
+    """Return those records that are not refused."""
+    refused = {each.interval for each in refusals}
+    return [each for each in records if each not in refused] if refused else records
 
 
 def _stamp(instant: datetime) -> float:

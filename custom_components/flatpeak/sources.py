@@ -1,12 +1,14 @@
 """Follow the sources of the meters: what is wrong with them, and what they hold."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
+from operator import attrgetter
 from typing import Final
 
 from homeassistant.components.recorder import is_entity_recorded
@@ -186,9 +188,7 @@ class EnergyReader:
         if self._recent_from is None or start < self._recent_from:
             return await self._async_read(*asked)
         return {
-            device_id: [
-                row for row in self._recent[device_id] if start <= row.start < end
-            ]
+            device_id: _between(self._recent[device_id], start, end)
             for device_id in asked[0]
         }
 
@@ -277,12 +277,20 @@ def _joined(
     end: datetime,
 ) -> list[EnergyRow]:
     """Return the rows of a window, those of each source up to the next one."""
-    return [
-        row
-        for source, low, high in _terms(sources, end)
-        for row in _begun(rows[source.statistic_id], low, start)
-        if max(low, start) <= row.start < min(high, end)
-    ]
+    joined: list[EnergyRow] = []
+    for source, low, high in _terms(sources, end):
+        begun = _begun(rows[source.statistic_id], low, start)
+        since, until = max(low, start), min(high, end)
+        joined += (row for row in begun if since <= row.start < until)
+    return joined
+
+
+def _between(
+    rows: Sequence[EnergyRow], start: datetime, end: datetime
+) -> list[EnergyRow]:
+    """Return those of some rows in order that lie in a window."""
+    first = bisect_left(rows, start, key=attrgetter("start"))
+    return list(rows[first : bisect_left(rows, end, lo=first, key=attrgetter("start"))])
 
 
 def _terms(
@@ -302,8 +310,10 @@ def _begun(
     Where a source has a gap over the border, the next row holds the energy of the
     gap: only the share of the time after the border counts.
     """
+    if border < start:
+        return rows
     number = next((n for n, row in enumerate(rows) if row.start >= border), None)
-    if border < start or number is None or rows[number].is_first:
+    if number is None or rows[number].is_first:
         return rows
     row = rows[number]
     begin = rows[number - 1].start + HOUR if number else border - LOOK_BACK

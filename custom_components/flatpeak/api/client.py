@@ -11,7 +11,6 @@ from functools import partial
 from http import HTTPStatus
 import io
 from ipaddress import ip_address
-from itertools import batched
 import json
 import logging
 import math
@@ -83,8 +82,8 @@ REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 SUBMIT_TIMEOUT: Final = aiohttp.ClientTimeout(total=180, connect=10)
 # The longest legitimate answer, 10,000 refused records, is well below it.
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
-# About a millisecond of work at a time for the event loop.
-RECORDS_ENCODED_AT_ONCE: Final = 100
+# Up to here it takes less than a millisecond to read one.
+LONG_ANSWER_BYTES: Final = 16 * 1024
 
 ERROR_BY_CODE: Final[Mapping[str, type[FlatpeakError]]] = {
     "account_disabled": FlatpeakAccountDisabledError,
@@ -580,16 +579,11 @@ class FlatpeakClient:
             return Page(items=(), next_cursor=None)
 
     async def _encode(self, records: Sequence[Interval | Reading]) -> bytes:
-        """Return the records as JSON, with a breath for the event loop after every few.
+        """Return the records as JSON; ten thousand are too many for the event loop.
 
         The session may have a faster serialiser than Python's own.
         """
-        serialize = self._session.json_serialize
-        parts = []
-        for few in batched(records, RECORDS_ENCODED_AT_ONCE):
-            parts.append(serialize([record.as_dict() for record in few])[1:-1])
-            await asyncio.sleep(0)
-        return f"[{','.join(parts)}]".encode()
+        return await asyncio.to_thread(_as_json, records, self._session.json_serialize)
 
     async def _request[T](self, request: _Request, read: Callable[[Json], T]) -> T:
         """Send a request, once more with a fresh token where the token is refused."""
@@ -639,12 +633,13 @@ class FlatpeakClient:
     async def _send[T](
         self, request: _Request, authorization: str, read: Callable[[Json], T]
     ) -> T:
-        """Send a request; read the answer, which may be long, off the event loop."""
+        """Send a request and read the answer, a long one off the event loop."""
         answer = await self._exchange(request, authorization)
         secrets = (self._account_id, self._api_key, authorization.partition(" ")[2])
-        return await asyncio.to_thread(
-            _read_answer, answer, read, (*request.private, *secrets)
-        )
+        private = (*request.private, *secrets)
+        if len(answer.body) < LONG_ANSWER_BYTES:
+            return _read_answer(answer, read, private)
+        return await asyncio.to_thread(_read_answer, answer, read, private)
 
     async def _exchange(self, request: _Request, authorization: str) -> _Answer:
         """Do one exchange."""
@@ -744,6 +739,13 @@ def _headers(request: _Request, authorization: str) -> dict[str, str]:
     if request.body is not None:
         headers["Content-Type"] = "application/json"
     return headers
+
+
+def _as_json(
+    records: Sequence[Interval | Reading], serialize: Callable[[Any], str]
+) -> bytes:
+    """Return the records as JSON."""
+    return serialize([record.as_dict() for record in records]).encode()
 
 
 def _window(start: datetime, end: datetime) -> dict[str, str]:
