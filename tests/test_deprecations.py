@@ -29,7 +29,8 @@ async def test_deprecated_function(
     await async_get_integration(hass, DOMAIN)
     caller = ModuleType("caller")
     caller.__dict__["old"] = deprecated_function("new")(list)
-    code = compile("old()", str(PACKAGE / "caller.py"), "exec")
+    # Coverage wants to read the file: of this one only a line without a statement runs.
+    code = compile("old()", str(PACKAGE / "__init__.py"), "exec")
     eval(code, caller.__dict__)  # noqa: S307  # a frame that lies in the integration
 
     assert len(deprecations) == 1
