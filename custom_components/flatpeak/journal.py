@@ -102,7 +102,7 @@ class Refusal:
     def as_dict(self) -> dict[str, Any]:
         """Return the refusal as it is stored."""
         return {
-            "interval": _interval_as_list(self.interval),
+            "interval": _interval_as_row(self.interval),
             "reason": self.reason,
             "since": _stamp(self.since),
         }
@@ -111,7 +111,7 @@ class Refusal:
     def from_dict(cls, data: dict[str, Any]) -> Self:
         """Return a stored refusal."""
         return cls(
-            interval=_interval_from_list(data["interval"]),
+            interval=_interval_from_row(data["interval"]),
             reason=data["reason"],
             since=dt_util.utc_from_timestamp(data["since"]),
         )
@@ -643,7 +643,7 @@ class MeterJournal:
             "days": {
                 day.isoformat(): what.as_list() for day, what in self.days.items()
             },
-            "ahead": [_interval_as_list(each) for each in self.ahead],
+            "ahead": [_interval_as_row(each) for each in self.ahead],
             "watch": None if self.watch is None else _watch_as_dict(self.watch),
             "watched": self.watched,
             "sessions": [_session_as_dict(each) for each in self.sessions],
@@ -672,7 +672,7 @@ class MeterJournal:
                 date.fromisoformat(day): Day.from_list(what)
                 for day, what in data["days"].items()
             },
-            ahead=list(map(_interval_from_list, data["ahead"])),
+            ahead=list(map(_interval_from_row, data["ahead"])),
             watch=None if data["watch"] is None else _watch_from_dict(data["watch"]),
             watched=data["watched"],
             sessions=list(map(_session_from_dict, data["sessions"])),
@@ -721,7 +721,7 @@ class Part:
         """Return the part as it is stored."""
         return {
             "device_id": self.device_id,
-            "intervals": [_interval_as_list(interval) for interval in self.intervals],
+            "intervals": [_interval_as_row(interval) for interval in self.intervals],
             "stretch": self.stretch,
             "position": _stamp(self.position),
             "carry_wh": self.carry_wh,
@@ -736,7 +736,7 @@ class Part:
         register = data["register"]
         return cls(
             device_id=data["device_id"],
-            intervals=tuple(map(_interval_from_list, data["intervals"])),
+            intervals=tuple(map(_interval_from_row, data["intervals"])),
             stretch=data["stretch"],
             position=dt_util.utc_from_timestamp(data["position"]),
             carry_wh=data["carry_wh"],
@@ -1096,9 +1096,9 @@ def _stamp(instant: datetime) -> float:
     return instant.timestamp()
 
 
-def _interval_as_list(interval: EnergyInterval) -> list[float]:
+def _interval_as_row(interval: EnergyInterval) -> tuple[float, float, float]:
     """Return an interval as it is stored."""
-    return [_stamp(interval.start), _stamp(interval.end), interval.energy_wh]
+    return interval.start.timestamp(), interval.end.timestamp(), interval.energy_wh
 
 
 def _watch_as_dict(watch: Watch) -> dict[str, Any]:
@@ -1160,7 +1160,7 @@ def _session_from_dict(data: dict[str, Any]) -> Session:
     )
 
 
-def _interval_from_list(data: list[float]) -> EnergyInterval:
+def _interval_from_row(data: Iterable[float]) -> EnergyInterval:
     """Return a stored interval."""
     start, end, energy_wh = data
     return EnergyInterval(

@@ -6,7 +6,7 @@ moves only over records that Flatpeak has accepted.
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import chain, groupby
@@ -387,16 +387,14 @@ class Uploader:
         """Send a submission to Flatpeak: readings, or intervals."""
         part = submission.parts[0]
         if part.register is None:
-            return await self._client.submit_intervals(
-                await self._hass.async_add_executor_job(self._records, submission)
-            )
+            return await self._client.submit_intervals(self._records(submission))
         meter = self._meters[part.device_id]
         return await self._client.submit_cumulative(
             meter.location_id,
             meter.device_id,
             meter.flow.energy_flow_direction,
             meter.flow.tariff_direction,
-            [meter.as_reading(mark) for mark in marks(part.intervals, part.register)],
+            map(meter.as_reading, marks(part.intervals, part.register)),
         )
 
     async def _async_accept(self, parts: Iterable[Part], sent: datetime) -> None:
@@ -405,15 +403,13 @@ class Uploader:
         known, _ = _answered(submission, {})
         await self._journal.async_accept(known, None, {})
 
-    def _records(self, submission: Submission) -> list[Interval]:
-        """Return the meter records of a submission, in its order."""
-        return [
-            self._meters[part.device_id].as_record(
-                interval, self._session_id(part.device_id, interval)
-            )
-            for part in submission.parts
-            for interval in part.intervals
-        ]
+    def _records(self, submission: Submission) -> Iterator[Interval]:
+        """Yield the meter records of a submission, in its order."""
+        for part in submission.parts:
+            for interval in part.intervals:
+                yield self._meters[part.device_id].as_record(
+                    interval, self._session_id(part.device_id, interval)
+                )
 
     def _session_id(self, device_id: str, record: EnergyInterval) -> str | None:
         """Return the id of the session that a record belongs to, if any."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 import io
 from ipaddress import ip_address
+from itertools import batched
 import json
 import logging
 import math
@@ -82,6 +83,8 @@ REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30, connect=10)
 SUBMIT_TIMEOUT: Final = aiohttp.ClientTimeout(total=180, connect=10)
 # The longest legitimate answer, 10,000 refused records, is well below it.
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
+# Python's garbage collector stops everything the longer, the more there is at a time.
+RECORDS_AT_ONCE: Final = 100
 # Up to here it takes less than a millisecond to read one.
 LONG_ANSWER_BYTES: Final = 16 * 1024
 
@@ -239,14 +242,12 @@ class FlatpeakClient:
         request = _get("/locations/{id}/status", location_id)
         return await self._request(request, LocationStatus.from_dict)
 
-    async def submit_intervals(self, intervals: Sequence[Interval]) -> Batch:
+    async def submit_intervals(self, intervals: Iterable[Interval]) -> Batch:
         """Submit 1 to 10,000 records, of which some may be refused: `failed_records`.
 
-        The records are sent once. When the answer is lost, it is for the caller to
-        find out whether they have arrived.
+        They are taken beside the event loop. The records are sent once. When the answer
+        is lost, it is for the caller to find out whether they have arrived.
         """
-        if not 1 <= len(intervals) <= MAX_BATCH_RECORDS:
-            raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
         request = _Request(
             method="PUT",
             path="/meters/interval",
@@ -261,15 +262,13 @@ class FlatpeakClient:
         device_id: str,
         energy_flow_direction: EnergyFlowDirection,
         tariff_direction: TariffDirection,
-        readings: Sequence[Reading],
+        readings: Iterable[Reading],
     ) -> Batch:
         """Submit 1 to 10,000 readings of a device's register, in Wh.
 
         What the register counts from one reading to the next is energy, across
         submissions too. The readings are sent once, as those of `submit_intervals`.
         """
-        if not 1 <= len(readings) <= MAX_BATCH_RECORDS:
-            raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
         meter = {
             "location_id": location_id,
             "device_id": device_id,
@@ -578,7 +577,7 @@ class FlatpeakClient:
                 raise
             return Page(items=(), next_cursor=None)
 
-    async def _encode(self, records: Sequence[Interval | Reading]) -> bytes:
+    async def _encode(self, records: Iterable[Interval | Reading]) -> bytes:
         """Return the records as JSON; ten thousand are too many for the event loop.
 
         The session may have a faster serialiser than Python's own.
@@ -742,10 +741,17 @@ def _headers(request: _Request, authorization: str) -> dict[str, str]:
 
 
 def _as_json(
-    records: Sequence[Interval | Reading], serialize: Callable[[Any], str]
+    records: Iterable[Interval | Reading], serialize: Callable[[Any], str]
 ) -> bytes:
-    """Return the records as JSON."""
-    return serialize([record.as_dict() for record in records]).encode()
+    """Return the records of a batch as JSON, made and dropped a few at a time."""
+    count = 0
+    parts = []
+    for few in batched(records, RECORDS_AT_ONCE, strict=False):
+        count += len(few)
+        parts.append(serialize([record.as_dict() for record in few])[1:-1])
+    if not 1 <= count <= MAX_BATCH_RECORDS:
+        raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
+    return f"[{','.join(parts)}]".encode()
 
 
 def _window(start: datetime, end: datetime) -> dict[str, str]:
