@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from math import fsum, isclose
 from operator import attrgetter
@@ -84,13 +85,20 @@ def to_intervals(
     intervals = []
     for row in _in_order(rows, position):
         start = row.start if row.is_first else position
-        position = row.start + HOUR
+        position = _hour_later(row.start)
         balance = row.change_wh + carry_wh
         carry_wh = min(balance, 0.0)
         intervals.append(
             EnergyInterval(start=start, end=position, energy_wh=max(balance, 0.0))
         )
     return Run(intervals=tuple(intervals), position=position, carry_wh=carry_wh)
+
+
+# Meters share their hours: one object for each takes less time and memory.
+@lru_cache(maxsize=2048)
+def _hour_later(instant: datetime) -> datetime:
+    """Return the end of the hour that begins at an instant."""
+    return instant + HOUR
 
 
 def _in_order(rows: Iterable[EnergyRow], position: datetime) -> list[EnergyRow]:

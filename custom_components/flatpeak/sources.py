@@ -280,8 +280,7 @@ def _joined(
     joined: list[EnergyRow] = []
     for source, low, high in _terms(sources, end):
         begun = _begun(rows[source.statistic_id], low, start)
-        since, until = max(low, start), min(high, end)
-        joined += (row for row in begun if since <= row.start < until)
+        joined += _between(begun, max(low, start), min(high, end))
     return joined
 
 

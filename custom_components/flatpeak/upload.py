@@ -6,14 +6,15 @@ moves only over records that Flatpeak has accepted.
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import chain, groupby
 from math import floor, fsum
 from typing import Final
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from .api import (
@@ -218,15 +219,19 @@ class Uploader:
         while low < until:
             high = self._window_end(low, until)
             if parts := await self._async_parts(kind, low, high):
-                if high < until:
-                    next_high = self._window_end(high, until)
-                    self._energy.async_read_ahead(
-                        self._stretches(kind), high, next_high
-                    )
-                await self._async_submit_all(parts)
+                await self._async_submit_all(
+                    parts, partial(self._async_read_ahead, kind, high, until)
+                )
                 return True
             low = high
         return False
+
+    @callback
+    def _async_read_ahead(self, kind: str, low: datetime, until: datetime) -> None:
+        """Begin to read the next window, while Flatpeak is busy with this one."""
+        if low < until:
+            high = self._window_end(low, until)
+            self._energy.async_read_ahead(self._stretches(kind), low, high)
 
     def _window_end(self, low: datetime, until: datetime) -> datetime:
         """Return until when the records of all meters fit into one submission.
@@ -352,24 +357,30 @@ class Uploader:
         """Return whether the energy of a meter is submitted as readings."""
         return self._meters[device_id].submit is Submit.READINGS
 
-    async def _async_submit_all(self, parts: Sequence[Part]) -> None:
+    async def _async_submit_all(
+        self, parts: Sequence[Part], when_ready: Callable[[], None] | None = None
+    ) -> None:
         """Submit parts: together, but for readings, which are of one meter each."""
-        together = [part for part in parts if part.register is None]
-        alone = [[part] for part in parts if part.register is not None]
-        for group in filter(None, [together, *alone]):
-            await self._async_submit(group)
+        for part in parts:
+            if part.register is not None:
+                await self._async_submit([part])
+        if together := [part for part in parts if part.register is None]:
+            await self._async_submit(together, when_ready)
 
-    async def _async_submit(self, parts: Iterable[Part]) -> bool:
+    async def _async_submit(
+        self, parts: Iterable[Part], when_ready: Callable[[], None] | None = None
+    ) -> bool:
         """Submit parts, return whether Flatpeak has taken all of them.
 
-        From here until the answer they are in doubt.
+        From here until the answer they are in doubt. When they are ready to be sent
+        that is told.
         """
         submission = Submission(sent=dt_util.utcnow(), parts=tuple(parts))
         before = self._journal.doubt
         self._told.clear()
         await self._journal.async_doubt(submission)
         try:
-            batch = await self._async_send(submission)
+            batch = await self._async_send(submission, when_ready)
         except DOUBTFUL_ERRORS:
             raise
         except FlatpeakError:
@@ -383,11 +394,15 @@ class Uploader:
             await self._async_follow_batches(PROCESSING_WAITS)
         return not refusals
 
-    async def _async_send(self, submission: Submission) -> Batch:
+    async def _async_send(
+        self, submission: Submission, when_ready: Callable[[], None] | None
+    ) -> Batch:
         """Send a submission to Flatpeak: readings, or intervals."""
         part = submission.parts[0]
         if part.register is None:
-            return await self._client.submit_intervals(self._records(submission))
+            return await self._client.submit_intervals(
+                self._records(submission), when_ready=when_ready
+            )
         meter = self._meters[part.device_id]
         return await self._client.submit_cumulative(
             meter.location_id,

@@ -242,11 +242,18 @@ class FlatpeakClient:
         request = _get("/locations/{id}/status", location_id)
         return await self._request(request, LocationStatus.from_dict)
 
-    async def submit_intervals(self, intervals: Iterable[Interval]) -> Batch:
+    async def submit_intervals(
+        self,
+        intervals: Iterable[Interval],
+        *,
+        when_ready: Callable[[], None] | None = None,
+    ) -> Batch:
         """Submit 1 to 10,000 records, of which some may be refused: `failed_records`.
 
-        They are taken beside the event loop. The records are sent once. When the answer
-        is lost, it is for the caller to find out whether they have arrived.
+        They are taken beside the event loop, and when they are ready to be sent that is
+        told: what else there is to do need not wait for the answer. The records are
+        sent once. When the answer is lost, it is for the caller to find out whether
+        they have arrived.
         """
         request = _Request(
             method="PUT",
@@ -254,6 +261,8 @@ class FlatpeakClient:
             body=await self._encode(intervals),
             timeout=SUBMIT_TIMEOUT,
         )
+        if when_ready is not None:
+            when_ready()
         return await self._request(request, Batch.from_dict)
 
     async def submit_cumulative(
