@@ -10,13 +10,13 @@ from tests.database import running_server
 
 from .backfill import async_backfills
 from .costs import DAY_HOURS, Costing, CostWriting, async_cost_writing
-from .energy import Size
+from .energy import YEAR, Size
 from .figures import Figure, Goal, Section
 from .memory import async_peaks
 from .plan import RUNS, Plan
-from .process import in_own_process
+from .process import in_new_process, in_own_process
 from .quiet import Cycle, async_quiet_hours
-from .startup import async_startup
+from .startup import async_startups
 
 MB: Final = 10**6
 MS: Final = 1000
@@ -73,6 +73,12 @@ def backfill(plan: Plan) -> Iterator[Section]:
                 Goal(at_most=10),
             ),
             of(
+                "99.9 % of ticks, less Python's garbage collections",
+                [each.stalls.rare_but_for_collections * MS for each in found],
+                "ms",
+                Goal(at_most=10),
+            ),
+            of(
                 "longest",
                 [each.stalls.longest * MS for each in found],
                 "ms",
@@ -92,6 +98,11 @@ def backfill(plan: Plan) -> Iterator[Section]:
             of(
                 "99.9 % of ticks in the bare loop",
                 [each.bare_stalls.rare * MS for each in found],
+                "ms",
+            ),
+            of(
+                "99.9 % of ticks in the bare loop, less garbage collections",
+                [each.bare_stalls.rare_but_for_collections * MS for each in found],
                 "ms",
             ),
             of(
@@ -197,7 +208,7 @@ def _costs(database: str, size: Size, found: CostWriting) -> Section:
             of(
                 "against opower",
                 [each.flatpeak.first / each.opower.first for each in found.seconds],
-                goal=Goal(at_most=1.05),
+                goal=Goal(at_most=1),
             ),
             of("rows read for it", [ours.first.rows_read]),
             of("rows written for it", [ours.first.rows_written]),
@@ -218,7 +229,8 @@ def _costs(database: str, size: Size, found: CostWriting) -> Section:
             of(
                 "rows read and written, opower against this",
                 [theirs.settlement.rows_touched / ours.settlement.rows_touched],
-                goal=Goal(at_least=10),
+                # The less is written, the less there is to save.
+                goal=Goal(at_least=10) if size.hours == YEAR else None,
             ),
             of(
                 "rows that take as long to write as moving all later ones",
@@ -241,19 +253,19 @@ def _rows_of_move(found: Costing[float], size: Size) -> float:
 def startup(plan: Plan) -> Iterator[Section]:
     """Measure what the integration adds to the start of Home Assistant."""
     domains = ("flatpeak", "opower", "energyid")
-    # The first start of each only brings its files into memory.
+    # The first start only brings the files into memory. Each integration has its turn
+    # to be the first one.
     found = [
-        {
-            domain: in_own_process(async_startup, domain, plan.startup_meters)
-            for domain in domains
-        }
-        for _ in range(RUNS + 1)
+        in_new_process(
+            async_startups, [*domains[first:], *domains[:first]], plan.startup_meters
+        )
+        for first in (run % len(domains) for run in range(RUNS + 2))
     ][1:]
     yield Section(
         title="Start-up",
         note=f"Import and set-up of an entry with {plan.startup_meters} meters, accounts "
         "or sensors, in a Home Assistant that is starting; the network of each is "
-        "stubbed. Each time in a new process.",
+        "stubbed. Each time in a new process, in which each has its turn to be first.",
         figures=(
             *(
                 figure

@@ -60,13 +60,13 @@ FULL: Final = Plan(
     growth=Growth(year=YEAR // 10, meters=(1, 5, 20, 50), years=(1, 5, 10)),
 )
 QUICK: Final = Plan(
-    backfill=Size(meters=20, hours=YEAR // 8),
+    backfill=Size(meters=20, hours=YEAR // 12),
     backfill_runs=RUNS,
     short_history=Size(meters=20, hours=YEAR // 40),
     memory_runs=RUNS,
-    quiet=Size(meters=50, hours=240),
-    costs=Size(meters=1, hours=YEAR // 3),
+    quiet=Size(meters=50, hours=120),
+    costs=Size(meters=1, hours=YEAR // 12),
     databases=(),
     startup_meters=50,
-    growth=Growth(year=300, meters=(1, 10), years=(1, 5)),
+    growth=Growth(year=270, meters=(1, 10), years=(1, 3)),
 )

@@ -4,7 +4,7 @@ Of each the network is stubbed, as its own tests do: a login or a question is an
 at once. Nothing is imported here that the integrations import.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -26,6 +26,9 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.loader import async_get_integration
 
 from .home_assistant import running_home_assistant, sqlite_url
+
+# The platforms of which any of the integrations has entities.
+PLATFORMS: Final = ("binary_sensor", "button", "event", "sensor")
 
 type Stub = Callable[[int], Iterable[AbstractContextManager[object]]]
 
@@ -52,27 +55,44 @@ class Startup:
         return self.importing + self.setting_up
 
 
-async def async_startup(domain: str, meters: int) -> Startup:
-    """Start an integration in a Home Assistant that is starting itself."""
-    integration = INTEGRATIONS[domain]
+async def async_startups(domains: Sequence[str], meters: int) -> dict[str, Startup]:
+    """Start integrations one after the other in a Home Assistant that is starting.
+
+    Each begins with all that any of them has of Home Assistant itself.
+    """
     with TemporaryDirectory(prefix="flatpeak-") as name, ExitStack() as stack:
         directory = Path(name)
         async with running_home_assistant(
             directory, sqlite_url(directory), is_started=False
         ) as hass:
-            entry = _entry(domain, **integration.entry(hass, meters))
-            began = perf_counter()
-            loaded = await async_get_integration(hass, domain)
-            await loaded.async_get_component()
-            await loaded.async_get_platforms(("config_flow", *integration.platforms))
-            importing = perf_counter() - began
-            for stub in integration.stub(meters):
-                stack.enter_context(stub)
-            began = perf_counter()
-            await hass.config_entries.async_add(entry)
-            setting_up = perf_counter() - began
-            if entry.state is not ConfigEntryState.LOADED:
-                raise RuntimeError(f"{domain} is not set up: {entry.state}")
+            for platform in PLATFORMS:
+                await (
+                    await async_get_integration(hass, platform)
+                ).async_get_component()
+            return {
+                domain: await _async_startup(hass, domain, meters, stack)
+                for domain in domains
+            }
+
+
+async def _async_startup(
+    hass: HomeAssistant, domain: str, meters: int, stack: ExitStack
+) -> Startup:
+    """Start an integration, whose network is stubbed as long as the stack lasts."""
+    integration = INTEGRATIONS[domain]
+    entry = _entry(domain, **integration.entry(hass, meters))
+    began = perf_counter()
+    loaded = await async_get_integration(hass, domain)
+    await loaded.async_get_component()
+    await loaded.async_get_platforms(("config_flow", *integration.platforms))
+    importing = perf_counter() - began
+    for stub in integration.stub(meters):
+        stack.enter_context(stub)
+    began = perf_counter()
+    await hass.config_entries.async_add(entry)
+    setting_up = perf_counter() - began
+    if entry.state is not ConfigEntryState.LOADED:
+        raise RuntimeError(f"{domain} is not set up: {entry.state}")
     return Startup(importing=importing, setting_up=setting_up)
 
 
@@ -236,7 +256,7 @@ def _energyid_stub(meters: int) -> Iterable[AbstractContextManager[object]]:
 
 INTEGRATIONS: Final = {
     "flatpeak": Integration(
-        platforms=("binary_sensor", "button", "event", "sensor"),
+        platforms=PLATFORMS,
         entry=_flatpeak_entry,
         stub=_flatpeak_stub,
     ),

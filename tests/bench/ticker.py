@@ -22,6 +22,7 @@ class Stalls:
     """The same less what Python's garbage collector took of it."""
     rare: float
     """What only one tick of a thousand was later than."""
+    rare_but_for_collections: float
     longest_collection: float
 
 
@@ -52,10 +53,13 @@ class Ticker:
     def stalls(self) -> Stalls:
         """Return what was noted."""
         late = sorted(came - due for due, came in self._ticks)
+        late_by_itself = sorted(map(self._late_by_itself, self._ticks))
+        rare = int(len(late) * 0.999)
         return Stalls(
             longest=late[-1],
-            longest_but_for_collections=max(map(self._late_by_itself, self._ticks)),
-            rare=late[int(len(late) * 0.999)],
+            longest_but_for_collections=late_by_itself[-1],
+            rare=late[rare],
+            rare_but_for_collections=late_by_itself[rare],
             longest_collection=max(
                 (end - begin for begin, end in self._collections), default=0.0
             ),

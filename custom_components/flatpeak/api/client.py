@@ -754,13 +754,15 @@ def _as_json(
 ) -> bytes:
     """Return the records of a batch as JSON, made and dropped a few at a time."""
     count = 0
-    parts = []
+    body = io.BytesIO()
     for few in batched(records, RECORDS_AT_ONCE, strict=False):
+        body.write(b"," if count else b"[")
         count += len(few)
-        parts.append(serialize([record.as_dict() for record in few])[1:-1])
+        body.write(serialize([record.as_dict() for record in few])[1:-1].encode())
     if not 1 <= count <= MAX_BATCH_RECORDS:
         raise ValueError(f"A batch holds 1 to {MAX_BATCH_RECORDS} records")
-    return f"[{','.join(parts)}]".encode()
+    body.write(b"]")
+    return body.getvalue()
 
 
 def _window(start: datetime, end: datetime) -> dict[str, str]:
