@@ -25,6 +25,7 @@ from custom_components.flatpeak.api import (
     TariffDirection,
     validate_base_url,
 )
+from custom_components.flatpeak.api.client import LONG_ANSWER_BYTES
 
 from .conftest import ACCOUNT_ID, API_KEY
 from .service import Answer, Service
@@ -308,6 +309,45 @@ async def test_full_batch_leaves_the_event_loop_free(service: Service) -> None:
     assert threads
     assert threading.main_thread() not in threads
     assert len(service.received[-1].json) == MAX_BATCH_RECORDS
+
+
+async def test_it_is_told_when_records_are_ready(
+    client: FlatpeakClient, service: Service
+) -> None:
+    """What need not wait for the answer begins before anything is sent."""
+    service.answer("/meters/interval", Answer(body=BATCH))
+    received: list[int] = []
+
+    await client.submit_intervals(
+        intervals(1), when_ready=lambda: received.append(len(service.received))
+    )
+
+    assert received == [0]
+    assert len(service.received) == 2  # the login, and the records
+
+
+@pytest.mark.parametrize("padding", [0, LONG_ANSWER_BYTES])
+async def test_long_answer_leaves_the_event_loop_free(
+    client: FlatpeakClient,
+    service: Service,
+    monkeypatch: pytest.MonkeyPatch,
+    padding: int,
+) -> None:
+    """It is read beside the event loop; for a short one that would take longer."""
+    threads = []
+    read = Location.from_dict
+
+    def read_in_thread(data: dict[str, Any]) -> Location:
+        """Note where the work is done."""
+        threads.append(threading.current_thread())
+        return read(data)
+
+    monkeypatch.setattr(Location, "from_dict", read_in_thread)
+    service.answer("/locations/loc_1", Answer(body=LOCATION | {"more": "x" * padding}))
+
+    await client.get_location("loc_1")
+
+    assert (threads == [threading.main_thread()]) is (padding == 0)
 
 
 def readings(count: int) -> list[Reading]:
