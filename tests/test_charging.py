@@ -102,7 +102,11 @@ class Charger:
             self._recorded = until
 
     async def async_go_to(self, instant: datetime, state: str | None = None) -> None:
-        """Let time pass in which energy is used, and the sensor come to a state."""
+        """Let time pass in which energy is used, and the sensor come to a state.
+
+        Nothing may be under way meanwhile: minutes without an answer are too long.
+        """
+        await self.home.async_settle()
         self.freezer.move_to(instant)
         await self._async_record(instant)
         if state is not None:

@@ -1,7 +1,7 @@
 """Upload: every watt-hour counts once, whatever happens on the way."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -53,10 +53,12 @@ async def submissions() -> AsyncGenerator[Submissions]:
     submitted: Submissions = []
     submit = FlatpeakClient.submit_intervals
 
-    async def note(client: FlatpeakClient, intervals: Sequence[Interval]) -> Any:
+    async def note(
+        client: FlatpeakClient, intervals: Iterable[Interval], **kwargs: Any
+    ) -> Any:
         """Note the records, and submit them."""
         submitted.append(list(intervals))
-        return await submit(client, intervals)
+        return await submit(client, submitted[-1], **kwargs)
 
     with patch.object(FlatpeakClient, "submit_intervals", note):
         yield submitted
