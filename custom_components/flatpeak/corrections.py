@@ -416,10 +416,10 @@ def _audits(
 ) -> dict[str, list[Discrepancy]]:
     """Return the reported days that differ from what was submitted, by device id."""
     return {
-        device_id: _audit(reports.get(device_id, ()), reading, known, begin)
-        for (device_id, reading), known in zip(
-            readings.items(), journals.values(), strict=True
+        device_id: _audit(
+            reports.get(device_id, ()), reading, journals[device_id], begin
         )
+        for device_id, reading in readings.items()
     }
 
 

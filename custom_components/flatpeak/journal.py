@@ -1098,7 +1098,7 @@ def _stamp(instant: datetime) -> float:
 
 def _interval_as_row(interval: EnergyInterval) -> tuple[float, float, float]:
     """Return an interval as it is stored."""
-    return interval.start.timestamp(), interval.end.timestamp(), interval.energy_wh
+    return _stamp(interval.start), _stamp(interval.end), interval.energy_wh
 
 
 def _watch_as_dict(watch: Watch) -> dict[str, Any]:

@@ -361,11 +361,11 @@ class Uploader:
         self, parts: Sequence[Part], when_ready: Callable[[], None] | None = None
     ) -> None:
         """Submit parts: together, but for readings, which are of one meter each."""
+        if together := [part for part in parts if part.register is None]:
+            await self._async_submit(together, when_ready)
         for part in parts:
             if part.register is not None:
                 await self._async_submit([part])
-        if together := [part for part in parts if part.register is None]:
-            await self._async_submit(together, when_ready)
 
     async def _async_submit(
         self, parts: Iterable[Part], when_ready: Callable[[], None] | None = None

@@ -25,7 +25,7 @@ from custom_components.flatpeak.api import (
     TariffDirection,
     validate_base_url,
 )
-from custom_components.flatpeak.api.client import LONG_ANSWER_BYTES
+from custom_components.flatpeak.api.client import LONG_ANSWER_BYTES, RECORDS_AT_ONCE
 
 from .conftest import ACCOUNT_ID, API_KEY
 from .service import Answer, Service
@@ -247,7 +247,7 @@ async def test_get_location_and_status(
 async def test_submit_intervals(client: FlatpeakClient, service: Service) -> None:
     """Records are sent as a bare array, in their order."""
     service.answer("/meters/interval", Answer(body=BATCH))
-    records = intervals(101)
+    records = intervals(2 * RECORDS_AT_ONCE + 1)
 
     batch = await client.submit_intervals(records)
 
@@ -347,7 +347,8 @@ async def test_long_answer_leaves_the_event_loop_free(
 
     await client.get_location("loc_1")
 
-    assert (threads == [threading.main_thread()]) is (padding == 0)
+    [thread] = threads
+    assert (thread is threading.main_thread()) is (padding == 0)
 
 
 def readings(count: int) -> list[Reading]:
@@ -377,7 +378,7 @@ async def submit_readings(client: FlatpeakClient, count: int) -> None:
 async def test_submit_cumulative(client: FlatpeakClient, service: Service) -> None:
     """Readings are sent in their order, with whose they are."""
     service.answer("/meters/cumulative/epoch", Answer(body=BATCH))
-    count = 101
+    count = RECORDS_AT_ONCE + 1
 
     await submit_readings(client, count)
 

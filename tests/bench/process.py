@@ -13,9 +13,7 @@ from homeassistant.runner import create_event_loop
 
 # To load Home Assistant takes seconds: once is enough.
 _WARM: Final = get_context("forkserver")
-_WARM.set_forkserver_preload(
-    ["homeassistant.components.energy", "tests.bench.measurements"]
-)
+_WARM.set_forkserver_preload(["tests.bench.measurements"])
 
 
 def in_own_process[**P, T](
