@@ -24,6 +24,7 @@ from .simulator.truth import Energy
 
 pytestmark = pytest.mark.usefixtures("polite")
 
+HEATER: Final = "sensor.heater"
 NOW: Final = datetime(2026, 3, 10, 12, 20, tzinfo=UTC)
 UNTIL: Final = datetime(2026, 3, 10, 12, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
@@ -55,11 +56,15 @@ class Car:
         await self.home.async_record(CAR, UNTIL - hours * HOUR, self._energy)
         shown = await async_to_meters(self.home)
         self.entry = await async_finish(self.home, shown, [])
+        await self.async_add(CAR, flow, submit)
+
+    async def async_add(self, statistic_id: str, flow: str, submit: str) -> None:
+        """Add a meter."""
         subentries = self.home.hass.config_entries.subentries
         added = await subentries.async_init(
             (self.entry.entry_id, "meter"), context={"source": SOURCE_USER}
         )
-        answers = {"statistic_id": CAR, "flow": flow, "history": "30_days"}
+        answers = {"statistic_id": statistic_id, "flow": flow, "history": "30_days"}
         added = await subentries.async_configure(
             added["flow_id"], answers | {"submit": submit}
         )
@@ -376,6 +381,21 @@ async def test_answer_that_is_lost(
 
     assert await car.async_use(70.0)
     await car.async_check_hours()
+
+
+async def test_readings_hold_up_no_other_meter(car: Car) -> None:
+    """Energy in intervals is there, whatever becomes of readings."""
+    await car.async_begin()
+    car.home.add_sensor(HEATER)
+    await car.home.async_record(HEATER, UNTIL - HOUR, [10.0])
+    await car.async_add(HEATER, "consumption", "intervals")
+    intervals, readings = car.submissions
+    await car.home.async_record(HEATER, UNTIL, [20.0])
+    car.simulator.faults.next(READINGS, Fault.SERVER_ERROR)
+
+    assert not await car.async_use(40.0)
+
+    assert car.submissions == (intervals + 1, readings + 1)
 
 
 async def test_answers_that_are_lost_without_a_tariff(car: Car) -> None:
